@@ -1,0 +1,97 @@
+"""The chart of accounts.
+
+An account is a kind and an owner. Its balance is credits minus debits, in rupiah: what the
+system owes to the owner. A purse of Rp10,000 stands at +10,000; a bank that has yet to hand over
+the cash of a top-up stands below zero. The sum over all accounts is zero at every position.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+Account: TypeAlias = tuple[int, str]
+"""Kind and owner."""
+
+Posting: TypeAlias = tuple[int, str, int]
+"""One line: kind, owner, amount in rupiah (positive is a credit)."""
+
+Postings: TypeAlias = tuple[Posting, ...]
+
+
+class AccountKind(IntEnum):
+    """What an account is for. The numbers are stored in the journal and never reused."""
+
+    PURSE = 1
+    """Stored value of a card; the owner is the card."""
+    PROGRAMME_PURSE = 2
+    """Money that a programme gave to a card; the owner is `card/programme`."""
+    OPERATOR_REVENUE = 3
+    MERCHANT_PAYABLE = 4
+    BANK_SETTLEMENT = 5
+    """What a bank and the system owe each other."""
+    BANK_IN_TRANSIT = 6
+    """Taken by a bank for a card, and not yet on the card."""
+    PROGRAMME_FUND = 7
+    FEES = 8
+    FLOAT = 9
+    """Money at the bank that stands against the purses."""
+    SUSPENSE = 10
+    """Money whose owner is not known yet."""
+
+
+# Plain integers for the path of a tap: a lookup in the enum costs as much as the posting.
+PURSE: Final[int] = AccountKind.PURSE.value
+PROGRAMME_PURSE: Final[int] = AccountKind.PROGRAMME_PURSE.value
+OPERATOR_REVENUE: Final[int] = AccountKind.OPERATOR_REVENUE.value
+MERCHANT_PAYABLE: Final[int] = AccountKind.MERCHANT_PAYABLE.value
+BANK_SETTLEMENT: Final[int] = AccountKind.BANK_SETTLEMENT.value
+BANK_IN_TRANSIT: Final[int] = AccountKind.BANK_IN_TRANSIT.value
+PROGRAMME_FUND: Final[int] = AccountKind.PROGRAMME_FUND.value
+FEES: Final[int] = AccountKind.FEES.value
+SUSPENSE: Final[int] = AccountKind.SUSPENSE.value
+
+PROGRAMME_KINDS: Final = frozenset({PROGRAMME_PURSE, PROGRAMME_FUND})
+"""Programme money: never mixed with the operator's own money or the float.
+
+Source: Pergub DKI Jakarta 145/2017, Pasal 15.
+"""
+
+PURSE_KINDS: Final = frozenset({PURSE, PROGRAMME_PURSE})
+"""Kept in the cards; in the chart of accounts only their totals stand, under `ALL_CARDS`."""
+
+ALL_CARDS: Final = "*"
+
+
+def purse_owner(card: str, programme: str) -> str:
+    """Return the owner of a programme's purse on a card."""
+    return f"{card}/{programme}"
+
+
+def purse_line(card: str, programme: str, amount_rp: int) -> Posting:
+    """Return the line that moves an amount onto a purse (below zero: off it).
+
+    The empty programme means the card's own purse.
+    """
+    if programme:
+        return (PROGRAMME_PURSE, purse_owner(card, programme), amount_rp)
+    return (PURSE, card, amount_rp)
+
+
+def purse_of(posting: Posting) -> tuple[str, str] | None:
+    """Return card and programme of a line on a purse; None for any other account."""
+    kind, owner, _ = posting
+    if kind == PURSE:
+        return owner, ""
+    if kind == PROGRAMME_PURSE:
+        card, _, programme = owner.partition("/")
+        return card, programme
+    return None
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text may name a card, an operator, a bank or a programme.
+
+    Printable ASCII without blanks, `/` and `*`, which have a meaning in account names.
+    """
+    return text.isascii() and text.isprintable() and not set(text) & set(" /*") and text != ""

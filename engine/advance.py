@@ -1,0 +1,172 @@
+"""What an entry does to a card: the one transition function of its state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec.structs import replace
+
+from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, purse_of
+from engine.card import Card, CardStatus, HeldAmount
+from engine.purses import Step, after_lines, correct, pay, undo_this_month, undo_today
+from engine.transaction import (
+    Adjustment,
+    Block,
+    Close,
+    Entry,
+    Hold,
+    Intent,
+    Issue,
+    Post,
+    Refund,
+    Replace,
+    Reversal,
+    Unblock,
+    Void,
+)
+from engine.verdict import RETURN_THIS_MONTH, RETURN_TODAY, RETURN_UNCOUNTED
+
+RETURNS: Final = frozenset({Reversal, Refund})
+"""Intents that name an earlier transaction, and through it a card."""
+
+PAYEE_KINDS: Final = {"operator": OPERATOR_REVENUE, "merchant": MERCHANT_PAYABLE}
+"""Kinds of account that a hold may pay."""
+
+# What is given back comes off the sums that the original was added to: only those of the same
+# day or month, and of none where the original was a correction.
+_RETURN_STEPS: Final[dict[str, Step]] = {
+    RETURN_TODAY: undo_today,
+    RETURN_THIS_MONTH: undo_this_month,
+    RETURN_UNCOUNTED: correct,
+}
+_OTHER_STEPS: Final[dict[type[Intent], Step]] = {
+    Adjustment: correct,
+    Replace: correct,
+    Close: correct,
+}
+
+
+def card_of(intent: Intent, postings: Postings) -> str:
+    """Return the card that a transaction belongs to, or the empty name.
+
+    What refers to an earlier transaction names no card; its lines tell whose money it moves.
+    """
+    if type(intent) in RETURNS:
+        return next((purse[0] for line in postings if (purse := purse_of(line))), "")
+    return intent.card
+
+
+def unknown_card(name: str) -> Card:
+    """Return the state of a card that is first heard of through an advice."""
+    return Card(name, "stored", "", CardStatus.UNISSUED)
+
+
+def advance(card: Card | None, entry: Entry, position: int) -> Card:
+    """Return the card after one of its entries, which stands at `position`.
+
+    `card` is None for a card that does not exist yet; its first entry brings it into being.
+    """
+    if card is None:
+        card = unknown_card(card_of(entry.intent, entry.postings))
+    main, programmes = card.main, card.programmes
+    if entry.postings:
+        step = step_of(entry)
+        main, programmes = after_lines(card, entry.postings, step, entry.decided_ms)
+    after = Card(
+        card.id,
+        card.medium,
+        card.bank,
+        card.status,
+        card.registered,
+        main,
+        position,
+        programmes,
+        card.holds,
+        card.successor,
+    )
+    change = _CHANGES.get(type(entry.intent))
+    return after if change is None or entry.reason else change(after, entry)
+
+
+def step_of(entry: Entry) -> Step:
+    """Return how the lines of an entry count in the sums of a purse."""
+    kind = type(entry.intent)
+    if kind in RETURNS:
+        return _RETURN_STEPS[entry.rule]
+    return _OTHER_STEPS.get(kind, pay)
+
+
+def successor(old: Card, entry: Entry, position: int) -> Card:
+    """Return the card that takes over from an old one by a `replace` entry.
+
+    Its limits go on counting where those of the old card stood, and so does its history: the
+    entry's `previous` leads there.
+    """
+    intent = entry.intent
+    assert isinstance(intent, Replace)
+    fresh = Card(
+        intent.new_card,
+        old.medium,
+        old.bank,
+        registered=old.registered,
+        main=replace(old.main, balance_rp=0),
+        last=position,
+        programmes=tuple((name, replace(purse, balance_rp=0)) for name, purse in old.programmes),
+    )
+    main, programmes = after_lines(fresh, entry.postings, correct, entry.decided_ms)
+    return replace(fresh, main=main, programmes=programmes)
+
+
+def _issued(card: Card, entry: Entry) -> Card:
+    intent = entry.intent
+    assert isinstance(intent, Issue)
+    return replace(
+        card,
+        medium=intent.medium,
+        bank=intent.bank,
+        status=CardStatus.ACTIVE,
+        registered=intent.registered,
+    )
+
+
+def _replaced(card: Card, entry: Entry) -> Card:
+    intent = entry.intent
+    assert isinstance(intent, Replace)
+    return replace(card, status=CardStatus.REPLACED, successor=intent.new_card, holds=())
+
+
+def _held(card: Card, entry: Entry) -> Card:
+    intent = entry.intent
+    assert isinstance(intent, Hold)
+    hold = HeldAmount(
+        entry.terminal,
+        entry.counter,
+        intent.purse,
+        intent.amount_rp,
+        PAYEE_KINDS[intent.payee],
+        intent.payee_name,
+        entry.decided_ms + intent.expires_after_ms,
+    )
+    # Expired holds are listed until there is a new one, so that a late `post` is told the reason.
+    return replace(card, holds=(*card.open_holds(entry.decided_ms), hold))
+
+
+def _released(card: Card, entry: Entry) -> Card:
+    intent = entry.intent
+    assert isinstance(intent, Post | Void)
+    taken = (intent.terminal, intent.counter)
+    kept = tuple(hold for hold in card.holds if (hold.terminal, hold.counter) != taken)
+    return replace(card, holds=kept)
+
+
+_CHANGES: Final[dict[type[Intent], Callable[[Card, Entry], Card]]] = {
+    Issue: _issued,
+    Block: lambda card, _: replace(card, status=CardStatus.BLOCKED),
+    Unblock: lambda card, _: replace(card, status=CardStatus.ACTIVE),
+    Replace: _replaced,
+    Close: lambda card, _: replace(card, status=CardStatus.CLOSED, holds=()),
+    Hold: _held,
+    Post: _released,
+    Void: _released,
+}

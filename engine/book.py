@@ -1,0 +1,126 @@
+"""The book: all state of a shard, and the one way an entry changes it.
+
+State is the fold of the journal: `Book.apply` is called for an entry when it has been decided,
+again when a node recovers, and again when an auditor verifies. There is no other way to change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias, TypeVar
+
+from engine.accounts import ALL_CARDS, PURSE_KINDS, AccountKind, is_name
+from engine.advance import advance, card_of, successor
+from engine.card import Card
+from engine.seen import Seen
+from engine.transaction import Entry, Refund, Replace, Reversal
+
+K_contra = TypeVar("K_contra", contravariant=True)
+V = TypeVar("V")
+
+TransactionId: TypeAlias = tuple[str, int]
+"""Terminal and counter."""
+
+Accounts: TypeAlias = dict[int, dict[str, int]]
+"""Balances in rupiah by kind and owner."""
+
+FindEntry: TypeAlias = Callable[[str, int], Entry | None]
+"""Finds the entry of a transaction by terminal and counter."""
+
+
+class Table(Protocol[K_contra, V]):
+    """What the book needs of a table; a dict is one."""
+
+    def get(self, key: K_contra, /) -> V | None:
+        """Return the row, or None."""
+        ...
+
+    def __setitem__(self, key: K_contra, value: V, /) -> None:
+        """Set the row."""
+        ...
+
+
+def empty_accounts() -> Accounts:
+    """Return a chart of accounts without any account in it."""
+    return {kind.value: {} for kind in AccountKind}
+
+
+class Book:
+    """Cards, accounts and terminals as they stand before the entry at `position`.
+
+    Args:
+      cards: cards by name.
+      terminals: what has been seen of each terminal.
+      returned: rupiah given back so far of a transaction, by its identity.
+      accounts: balances; the purses stand in them as a total only.
+      position: where the next entry goes.
+      decided_ms: the host's clock at the newest entry.
+      find_entry: looks up an earlier transaction, for those that refer to one.
+    """
+
+    def __init__(
+        self,
+        *,
+        cards: Table[str, Card],
+        terminals: Table[str, Seen],
+        returned: Table[TransactionId, int],
+        accounts: Accounts,
+        find_entry: FindEntry,
+        position: int = 0,
+        decided_ms: int = 0,
+    ) -> None:
+        self.cards = cards
+        self.terminals = terminals
+        self.returned = returned
+        self.accounts = accounts
+        self.find_entry = find_entry
+        self.position = position
+        self.decided_ms = decided_ms
+
+    def apply(self, entry: Entry) -> None:
+        """Fold one entry into the state; it takes the position `self.position`."""
+        position = self.position
+        postings = entry.postings
+        accounts = self.accounts
+        for kind, owner, amount_rp in postings:
+            owners = accounts[kind]
+            name = ALL_CARDS if kind in PURSE_KINDS else owner
+            owners[name] = owners.get(name, 0) + amount_rp
+        cards = self.cards
+        name = card_of(entry.intent, postings)
+        card = cards.get(name) if name else None
+        if card is not None:
+            cards[name] = advance(card, entry, position)
+        elif not entry.reason and is_name(name):
+            # An advice may carry a name that no card can have; its money is in suspense.
+            cards[name] = advance(None, entry, position)
+        if not entry.reason:
+            self._apply_reference(entry, card, position)
+        self.position = position + 1
+        self.decided_ms = entry.decided_ms
+
+    def apply_recorded(self, entry: Entry) -> None:
+        """Fold an entry of the journal, and remember that its transaction was seen."""
+        seen = self.terminals.get(entry.terminal) or Seen()
+        self.terminals[entry.terminal] = seen.with_counter(entry.counter)
+        self.apply(entry)
+
+    def sum_of_accounts_rp(self) -> int:
+        """Return the sum over all accounts, which is zero."""
+        return sum(sum(owners.values()) for owners in self.accounts.values())
+
+    def _apply_reference(self, entry: Entry, card: Card | None, position: int) -> None:
+        """Change what an entry touches beside its own card."""
+        intent = entry.intent
+        if isinstance(intent, Reversal | Refund):
+            original = (intent.terminal, intent.counter)
+            returned_rp = self.returned.get(original) or 0
+            self.returned[original] = returned_rp + volume_rp(entry)
+        elif isinstance(intent, Replace):
+            assert card is not None, "only a known card is replaced"
+            self.cards[intent.new_card] = successor(card, entry, position)
+
+
+def volume_rp(entry: Entry) -> int:
+    """Return how much an entry moved: the sum of its credits."""
+    return sum(amount_rp for _, _, amount_rp in entry.postings if amount_rp > 0)

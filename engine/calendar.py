@@ -1,0 +1,37 @@
+"""Days and months in Western Indonesian Time (UTC+7, no summer time)."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import Final
+
+DAY_MS: Final = 24 * 3600 * 1000
+WIB_OFFSET_MS: Final = 7 * 3600 * 1000
+_UNIX_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+
+
+def day_of(time_ms: int) -> int:
+    """Return the day in Jakarta of a moment, counted from 1970-01-01."""
+    return (time_ms + WIB_OFFSET_MS) // DAY_MS
+
+
+def day_of_date(year: int, month: int, day: int) -> int:
+    """Return a calendar day in the same count."""
+    return date(year, month, day).toordinal() - _UNIX_EPOCH_ORDINAL
+
+
+def month_of(day: int) -> int:
+    """Return the month of a day as `year * 12 + month - 1`, so that months can be compared."""
+    when = date.fromordinal(day + _UNIX_EPOCH_ORDINAL)
+    return when.year * 12 + when.month - 1
+
+
+@lru_cache(maxsize=64)
+def day_and_month(time_ms: int) -> tuple[int, int]:
+    """Return day and month of a moment.
+
+    Remembered for a few moments: all that is decided together is decided at one moment.
+    """
+    day = day_of(time_ms)
+    return day, month_of(day)

@@ -1,0 +1,92 @@
+"""The state of a card. Values, never changed in place: a view may be written while taps go on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from engine.transaction import MediumName
+
+
+class CardStatus(StrEnum):
+    """What a card may still be used for."""
+
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    REPLACED = "replaced"
+    CLOSED = "closed"
+    UNISSUED = "unissued"
+    """First heard of through an advice; its `issue` has yet to come."""
+
+
+ENDED: Final = frozenset({CardStatus.REPLACED, CardStatus.CLOSED})
+"""A card that no money should reach any more."""
+
+
+class Purse(Struct, frozen=True, array_like=True, gc=False):
+    """Money of one kind on a card, and what its limits count.
+
+    Days and months are those of engine.calendar; a sum of an earlier one counts as zero.
+    """
+
+    balance_rp: int = 0
+    day: int = 0
+    spent_day_rp: int = 0
+    month: int = 0
+    spent_month_rp: int = 0
+    received_month_rp: int = 0
+
+
+Programmes: TypeAlias = tuple[tuple[str, Purse], ...]
+"""Purses of programmes, with the name of each, in the order in which they were opened."""
+
+
+class HeldAmount(Struct, frozen=True, array_like=True, gc=False):
+    """Money set aside by a `hold`, identified by the transaction that did so."""
+
+    terminal: str
+    counter: int
+    purse: str
+    amount_rp: int
+    payee_kind: int
+    payee: str
+    expires_ms: int
+
+
+class Card(Struct, frozen=True, array_like=True, gc=False):
+    """A card as it stands after the entry at position `last` (-1: none yet).
+
+    `successor` is the card that replaced it. Holds that have expired may still be listed.
+    """
+
+    id: str
+    medium: MediumName
+    bank: str
+    status: CardStatus = CardStatus.ACTIVE
+    registered: bool = False
+    main: Purse = Purse()
+    last: int = -1
+    programmes: Programmes = ()
+    holds: tuple[HeldAmount, ...] = ()
+    successor: str = ""
+
+    def purse(self, programme: str) -> Purse | None:
+        """Return the purse of a programme, or the card's own for the empty name."""
+        if not programme:
+            return self.main
+        for name, purse in self.programmes:
+            if name == programme:
+                return purse
+        return None
+
+    def open_holds(self, now_ms: int) -> tuple[HeldAmount, ...]:
+        """Return the holds that have not expired."""
+        return tuple(hold for hold in self.holds if hold.expires_ms > now_ms)
+
+    def held_rp(self, programme: str, now_ms: int) -> int:
+        """Return what is set aside on a purse by holds that have not expired."""
+        if not self.holds:
+            return 0
+        return sum(hold.amount_rp for hold in self.open_holds(now_ms) if hold.purse == programme)

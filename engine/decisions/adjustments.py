@@ -1,0 +1,59 @@
+"""Adjustments: an officer corrects the books."""
+
+from __future__ import annotations
+
+from engine.accounts import PROGRAMME_KINDS, Posting, purse_of
+from engine.book import Book
+from engine.card import ENDED, Card
+from engine.decisions.checks import account_refusal, card_refusal, correction_doubts, purse_now
+from engine.errors import Reason
+from engine.moment import Moment
+from engine.purses import changes_of
+from engine.transaction import Adjustment
+from engine.verdict import ACCOUNT_RULE, CARD_RULE, FUNDS_RULE, Verdict, refused
+
+
+def decide_adjustment(book: Book, card: Card | None, now: Moment, intent: Adjustment) -> Verdict:
+    """Decide a correction: balanced, on known accounts, programme money kept apart.
+
+    It may not do to a purse what a payment may not: leave it below its floor, above its ceiling,
+    or take what is held. On a card that has ended it may only bring a balance nearer to zero.
+    """
+    lines = intent.lines
+    if sum(amount_rp for _, _, amount_rp in lines) != 0:
+        return refused(Reason.NOT_BALANCED, FUNDS_RULE, "lines")
+    if len({kind in PROGRAMME_KINDS for kind, _, _ in lines}) > 1:
+        return refused(Reason.FUNDS_MIXED, FUNDS_RULE, "lines")
+    if intent.card and card is None:
+        return refused(Reason.CARD_UNKNOWN, CARD_RULE, "card")
+    for number, line in enumerate(lines):
+        if reason := _line_refusal(book, card, line):
+            return refused(reason, ACCOUNT_RULE, f"lines[{number}]")
+    return Verdict(lines) if card is None else _correct(card, now, intent)
+
+
+def _line_refusal(book: Book, card: Card | None, line: Posting) -> Reason:
+    purse = purse_of(line)
+    if purse is None:
+        return account_refusal(book, line[:2])
+    name, programme = purse
+    if card is None or name != card.id:
+        return Reason.CARD_UNKNOWN
+    return Reason.NONE if card.purse(programme) is not None else Reason.PURSE_UNKNOWN
+
+
+def _correct(card: Card, now: Moment, intent: Adjustment) -> Verdict:
+    changes = changes_of(card, intent.lines)
+    balance_rp = purse_now(card, next(iter(changes), "")).balance_rp
+    if doubts := correction_doubts(card, changes, now):
+        return refused(*doubts[0], balance_rp=balance_rp)
+    if card.status in ENDED and not all(
+        _nearer_to_zero(purse_now(card, programme).balance_rp, amount_rp)
+        for programme, amount_rp in changes.items()
+    ):
+        return refused(card_refusal(card), CARD_RULE, "card", balance_rp=balance_rp)
+    return Verdict(intent.lines, balance_rp + next(iter(changes.values()), 0))
+
+
+def _nearer_to_zero(balance_rp: int, amount_rp: int) -> bool:
+    return min(0, balance_rp) <= balance_rp + amount_rp <= max(0, balance_rp)

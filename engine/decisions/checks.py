@@ -1,0 +1,147 @@
+"""What can be said against a movement of money: checks that several kinds of intent share.
+
+A check returns what it doubts. An authorisation is refused for its first doubt; an advice tells
+what has happened on a chip, so it is posted whatever the checks say, and what they say is filed.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+from engine.accounts import SUSPENSE, Account, Posting, is_name, purse_line
+from engine.book import Book
+from engine.card import Card, CardStatus, Purse
+from engine.errors import Reason
+from engine.limits import ACCOUNTS_PER_KIND_MAX, PURSES_PER_CARD_MAX
+from engine.moment import Moment
+from engine.purses import EMPTY, correction_refusal, spend_refusal
+from engine.rules.purses import PurseLimits
+from engine.transaction import Hold, Purchase, Tap, TopUp
+from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt
+
+Spending: TypeAlias = Tap | Purchase | Hold
+
+_STATUS_REASONS: Final = {
+    CardStatus.ACTIVE: Reason.NONE,
+    CardStatus.BLOCKED: Reason.CARD_BLOCKED,
+    CardStatus.REPLACED: Reason.CARD_REPLACED,
+    CardStatus.CLOSED: Reason.CARD_CLOSED,
+    CardStatus.UNISSUED: Reason.CARD_UNKNOWN,
+}
+_PAYEE_FIELDS: Final = {Tap: "operator", Purchase: "merchant", Hold: "payee_name"}
+
+
+def card_refusal(card: Card | None) -> Reason:
+    """Tell why a card may not be used, or NONE."""
+    return Reason.CARD_UNKNOWN if card is None else _STATUS_REASONS[card.status]
+
+
+def card_doubts(card: Card | None) -> list[Doubt]:
+    """Return why a card may not be used."""
+    if card is not None and card.status is CardStatus.ACTIVE:
+        return []
+    return [(card_refusal(card), CARD_RULE, "card")]
+
+
+def account_refusal(book: Book, account: Account) -> Reason:
+    """Tell why an account may not be opened, or NONE; one that exists is fine."""
+    kind, owner = account
+    owners = book.accounts[kind]
+    if owner in owners:
+        return Reason.NONE
+    if not is_name(owner):
+        return Reason.ACCOUNT_NAME
+    return Reason.ACCOUNT_LIMIT if len(owners) >= ACCOUNTS_PER_KIND_MAX else Reason.NONE
+
+
+def account_doubts(book: Book, account: Account, field: str) -> list[Doubt]:
+    """Return why an account, named in a field, may not be opened."""
+    reason = account_refusal(book, account)
+    return [(reason, ACCOUNT_RULE, field)] if reason else []
+
+
+def opening_doubts(card: Card | None, intent: Spending | TopUp) -> list[Doubt]:
+    """Return why a purse that is not there yet cannot be opened."""
+    doubts: list[Doubt] = []
+    if card is None and not is_name(intent.card):
+        doubts.append((Reason.ACCOUNT_NAME, ACCOUNT_RULE, "card"))
+    if intent.purse and not is_name(intent.purse):
+        doubts.append((Reason.ACCOUNT_NAME, ACCOUNT_RULE, "purse"))
+    if card is not None and len(card.programmes) >= PURSES_PER_CARD_MAX:
+        doubts.append((Reason.PURSE_LIMIT, CARD_RULE, "purse"))
+    return doubts
+
+
+def spending_doubts(
+    book: Book,
+    card: Card | None,
+    now: Moment,
+    intent: Spending,
+    payee: Account,
+    *,
+    advice: bool = False,
+) -> list[Doubt]:
+    """Return what is to be said against paying from a purse."""
+    doubts = card_doubts(card)
+    purse, held_rp = None, 0
+    if card is not None:
+        purse = card.purse(intent.purse)
+        held_rp = card.held_rp(intent.purse, now.ms)
+        if advice is (card.medium == "account"):
+            doubts.append(medium_doubt(card))
+        if purse is None:
+            doubts.append((Reason.PURSE_UNKNOWN, CARD_RULE, "purse"))
+    if purse is None:
+        doubts += opening_doubts(card, intent)
+        purse = EMPTY
+    if payee[1] not in book.accounts[payee[0]]:
+        doubts += account_doubts(book, payee, _PAYEE_FIELDS[type(intent)])
+    limits = limits_of(card, intent.purse, now)
+    if reason := spend_refusal(purse, intent.amount_rp, held_rp, limits, now):
+        doubts.append((reason, limits.rule, "amount_rp"))
+    return doubts
+
+
+def medium_doubt(card: Card) -> Doubt:
+    """Return the doubt about a card that is used in a way its medium has not."""
+    stored = card.medium == "stored"
+    reason = Reason.MEDIUM_IS_STORED if stored else Reason.MEDIUM_IS_ACCOUNT
+    return reason, MEDIUM_RULE, "proof"
+
+
+def limits_of(card: Card | None, programme: str, now: Moment) -> PurseLimits:
+    """Return the limits of a purse that are in force at a moment."""
+    return now.rules.limits_of(programme, registered=card is not None and card.registered)
+
+
+def purse_now(card: Card | None, programme: str) -> Purse:
+    """Return a purse as it stands, an empty one where there is none."""
+    return (card.purse(programme) if card is not None else None) or EMPTY
+
+
+def purse_or_suspense(card: Card | None, intent: Spending | TopUp, amount_rp: int) -> Posting:
+    """Return the line of an advice on a purse; in suspense where the purse cannot exist."""
+    exists = card is not None and card.purse(intent.purse) is not None
+    if exists or not opening_doubts(card, intent):
+        return purse_line(intent.card, intent.purse, amount_rp)
+    return (SUSPENSE, "purse", amount_rp)
+
+
+def account_or_suspense(book: Book, account: Account, amount_rp: int) -> Posting:
+    """Return the line of an advice on an account; in suspense where it cannot be opened."""
+    kind, owner = account
+    if account_refusal(book, account):
+        return (SUSPENSE, "account", amount_rp)
+    return (kind, owner, amount_rp)
+
+
+def correction_doubts(card: Card, changes: dict[str, int], now: Moment) -> list[Doubt]:
+    """Return what is to be said against changing balances outside of a payment."""
+    doubts: list[Doubt] = []
+    for programme, amount_rp in changes.items():
+        purse = purse_now(card, programme)
+        held_rp = card.held_rp(programme, now.ms)
+        limits = limits_of(card, programme, now)
+        if reason := correction_refusal(purse, amount_rp, held_rp, limits):
+            doubts.append((reason, limits.rule, ""))
+    return doubts

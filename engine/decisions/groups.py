@@ -1,0 +1,74 @@
+"""Groups: several movements that are posted together or not at all."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from engine.accounts import purse_of
+from engine.advance import unknown_card
+from engine.book import Book
+from engine.card import Card
+from engine.decisions.checks import purse_now
+from engine.decisions.payments import decide_purchase, decide_share, decide_subsidy, decide_tap
+from engine.decisions.top_ups import decide_top_up
+from engine.errors import Reason
+from engine.moment import Moment
+from engine.purses import after_lines, pay
+from engine.transaction import Group, Part, Purchase, Share, Subsidy, Tap, TopUp
+from engine.verdict import FUNDS_RULE, Verdict, refused
+
+
+def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> Verdict:
+    """Decide the parts in order, each on what the ones before it leave.
+
+    One part with a proof makes the whole group an advice: what happened with it happened too.
+    """
+    if len({part.card for part in intent.parts if part.card}) > 1:
+        return refused(Reason.GROUP_CARDS, FUNDS_RULE, "parts")
+    forced = any(
+        part.proof is not None for part in intent.parts if isinstance(part, Tap | Purchase | TopUp)
+    )
+    draft = card
+    total = Verdict()
+    for number, part in enumerate(intent.parts):
+        verdict = _decide_part(book, draft, now, part, forced=forced)
+        where = f"parts[{number}].{verdict.detail}" if verdict.detail else ""
+        if verdict.reason:
+            balance_rp = purse_now(card, _programme_of(part)).balance_rp
+            return refused(verdict.reason, verdict.rule, where, balance_rp=balance_rp)
+        draft = _after_part(draft, part, verdict, now)
+        total = Verdict(
+            total.postings + verdict.postings,
+            verdict.balance_rp if part.card else total.balance_rp,
+            rule=total.rule or verdict.rule,
+            detail=total.detail or where,
+            exceptions=tuple(dict.fromkeys(total.exceptions + verdict.exceptions)),
+        )
+    return total
+
+
+def _decide_part(book: Book, card: Card | None, now: Moment, part: Part, *, forced: bool) -> Verdict:
+    match part:
+        case Tap():
+            return decide_tap(book, card, now, part, forced=forced)
+        case Purchase():
+            return decide_purchase(book, card, now, part, forced=forced)
+        case TopUp():
+            return decide_top_up(book, card, now, part, forced=forced)
+        case Subsidy():
+            return decide_subsidy(book, card, now, part, forced=forced)
+        case Share():
+            return decide_share(book, card, now, part, forced=forced)
+
+
+def _programme_of(part: Part) -> str:
+    return "" if isinstance(part, Subsidy | Share) else part.purse
+
+
+def _after_part(card: Card | None, part: Part, verdict: Verdict, now: Moment) -> Card | None:
+    """Return the card as a part leaves it; the book's own is not touched."""
+    if not any(purse_of(line) for line in verdict.postings):
+        return card
+    draft = unknown_card(part.card) if card is None else card
+    main, programmes = after_lines(draft, verdict.postings, pay, now.ms)
+    return replace(draft, main=main, programmes=programmes)

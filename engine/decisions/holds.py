@@ -1,0 +1,75 @@
+"""Holds: money set aside, then taken in whole or in part, or let go.
+
+Nothing moves before the `post`.
+"""
+
+from __future__ import annotations
+
+from engine.accounts import purse_line
+from engine.advance import PAYEE_KINDS
+from engine.book import Book
+from engine.card import Card, HeldAmount
+from engine.decisions.checks import account_refusal, limits_of, purse_now, spending_doubts
+from engine.errors import Reason
+from engine.limits import HOLDS_PER_CARD_MAX
+from engine.moment import Moment
+from engine.transaction import Hold, Post, Void
+from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
+
+
+def decide_hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Verdict:
+    """Decide whether an amount can be set aside; the checks are those of a payment."""
+    payee = (PAYEE_KINDS[intent.payee], intent.payee_name)
+    balance_rp = purse_now(card, intent.purse).balance_rp
+    if doubts := spending_doubts(book, card, now, intent, payee):
+        return refused(*doubts[0], balance_rp=balance_rp)
+    if card is not None and len(card.open_holds(now.ms)) >= HOLDS_PER_CARD_MAX:
+        return refused(Reason.TOO_MANY_HOLDS, HOLD_RULE, "card", balance_rp=balance_rp)
+    return Verdict((), balance_rp)
+
+
+def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Verdict:
+    """Decide the taking of a held amount, or of a part of it.
+
+    A card that was blocked after the hold still owes it: the service was given. Its limits were
+    checked then; only an advice in between can have taken the money itself.
+    """
+    found = _open_hold(card, now, intent)
+    if isinstance(found, Verdict):
+        return found
+    card, hold = found
+    amount_rp = intent.amount_rp
+    balance_rp = purse_now(card, hold.purse).balance_rp
+    payee = (hold.payee_kind, hold.payee)
+    limits = limits_of(card, hold.purse, now)
+    if amount_rp > hold.amount_rp:
+        return refused(Reason.AMOUNT_EXCEEDED, HOLD_RULE, "amount_rp", balance_rp=balance_rp)
+    if balance_rp - amount_rp < limits.floor_rp:
+        return refused(Reason.BELOW_FLOOR, limits.rule, "amount_rp", balance_rp=balance_rp)
+    if reason := account_refusal(book, payee):
+        return refused(reason, ACCOUNT_RULE, balance_rp=balance_rp)
+    lines = (purse_line(card.id, hold.purse, -amount_rp), (*payee, amount_rp))
+    return Verdict(lines, balance_rp - amount_rp)
+
+
+def decide_void(_book: Book, card: Card | None, now: Moment, intent: Void) -> Verdict:
+    """Decide the letting go of a held amount."""
+    found = _open_hold(card, now, intent)
+    if isinstance(found, Verdict):
+        return found
+    card, hold = found
+    return Verdict((), purse_now(card, hold.purse).balance_rp)
+
+
+def _open_hold(
+    card: Card | None, now: Moment, intent: Post | Void
+) -> tuple[Card, HeldAmount] | Verdict:
+    if card is None:
+        return refused(Reason.CARD_UNKNOWN, CARD_RULE, "card")
+    balance_rp = card.main.balance_rp
+    for hold in card.holds:
+        if (hold.terminal, hold.counter) == (intent.terminal, intent.counter):
+            if hold.expires_ms <= now.ms:
+                return refused(Reason.HOLD_EXPIRED, HOLD_RULE, "counter", balance_rp=balance_rp)
+            return card, hold
+    return refused(Reason.HOLD_UNKNOWN, HOLD_RULE, "counter", balance_rp=balance_rp)

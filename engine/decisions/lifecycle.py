@@ -1,0 +1,108 @@
+"""The life of a card: issued, blocked, unblocked, replaced, closed."""
+
+from __future__ import annotations
+
+from engine.accounts import (
+    BANK_SETTLEMENT,
+    PROGRAMME_FUND,
+    Account,
+    Posting,
+    is_name,
+    purse_line,
+)
+from engine.book import Book
+from engine.card import ENDED, Card, CardStatus
+from engine.decisions.checks import account_refusal, card_refusal
+from engine.errors import Reason
+from engine.moment import Moment
+from engine.transaction import Block, Close, Issue, Replace, Unblock
+from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
+
+
+def decide_issue(book: Book, card: Card | None, _now: Moment, intent: Issue) -> Verdict:
+    """Decide the issue of a card under a name that is free.
+
+    A card that an advice was faster to tell of can be issued: it keeps what happened on it.
+    """
+    if not is_name(intent.card):
+        return refused(Reason.ACCOUNT_NAME, ACCOUNT_RULE, "card")
+    if reason := account_refusal(book, (BANK_SETTLEMENT, intent.bank)):
+        return refused(reason, ACCOUNT_RULE, "bank")
+    balance_rp = 0 if card is None else card.main.balance_rp
+    if card is not None and card.status is not CardStatus.UNISSUED:
+        return refused(Reason.CARD_EXISTS, CARD_RULE, "card", balance_rp=balance_rp)
+    return Verdict((), balance_rp)
+
+
+def decide_block(_book: Book, card: Card | None, _now: Moment, _intent: Block) -> Verdict:
+    """Decide the stopping of a card that is in use."""
+    return _in_status(card, CardStatus.ACTIVE, Reason.NONE)
+
+
+def decide_unblock(_book: Book, card: Card | None, _now: Moment, _intent: Unblock) -> Verdict:
+    """Decide the return of a stopped card."""
+    return _in_status(card, CardStatus.BLOCKED, Reason.CARD_NOT_BLOCKED)
+
+
+def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verdict:
+    balance_rp = 0 if card is None else card.main.balance_rp
+    if card is not None and card.status is status:
+        return Verdict((), balance_rp)
+    return refused(card_refusal(card) or otherwise, CARD_RULE, "card", balance_rp=balance_rp)
+
+
+def decide_replace(book: Book, card: Card | None, now: Moment, intent: Replace) -> Verdict:
+    """Decide the move of all purses, debts too, to a new card; a blocked card may be replaced."""
+    ending = _ending(card, now)
+    if isinstance(ending, Verdict):
+        return ending
+    balance_rp = ending.main.balance_rp
+    if not is_name(intent.new_card):
+        return refused(Reason.ACCOUNT_NAME, ACCOUNT_RULE, "new_card", balance_rp=balance_rp)
+    if book.cards.get(intent.new_card) is not None:
+        return refused(Reason.CARD_EXISTS, CARD_RULE, "new_card", balance_rp=balance_rp)
+    lines: list[Posting] = []
+    for programme, amount_rp in _balances(ending):
+        lines += [
+            purse_line(ending.id, programme, -amount_rp),
+            purse_line(intent.new_card, programme, amount_rp),
+        ]
+    return Verdict(tuple(lines), balance_rp)
+
+
+def decide_close(_book: Book, card: Card | None, now: Moment, _intent: Close) -> Verdict:
+    """Decide the end of a card: its money goes to its bank, programme money to its programme.
+
+    A debt is nobody's to take over: an officer's adjustment must say first who bears it.
+    """
+    ending = _ending(card, now)
+    if isinstance(ending, Verdict):
+        return ending
+    lines: list[Posting] = []
+    for programme, amount_rp in _balances(ending):
+        if amount_rp < 0:
+            return refused(
+                Reason.BELOW_FLOOR, CARD_RULE, "card", balance_rp=ending.main.balance_rp
+            )
+        lines.append(purse_line(ending.id, programme, -amount_rp))
+        kind, owner = _heir(ending, programme)
+        lines.append((kind, owner, amount_rp))
+    return Verdict(tuple(lines))
+
+
+def _heir(card: Card, programme: str) -> Account:
+    return (PROGRAMME_FUND, programme) if programme else (BANK_SETTLEMENT, card.bank)
+
+
+def _ending(card: Card | None, now: Moment) -> Card | Verdict:
+    if card is None or card.status in ENDED or card.status is CardStatus.UNISSUED:
+        balance_rp = 0 if card is None else card.main.balance_rp
+        return refused(card_refusal(card), CARD_RULE, "card", balance_rp=balance_rp)
+    if card.open_holds(now.ms):
+        return refused(Reason.HOLDS_OPEN, HOLD_RULE, "card", balance_rp=card.main.balance_rp)
+    return card
+
+
+def _balances(card: Card) -> list[tuple[str, int]]:
+    purses = [("", card.main), *card.programmes]
+    return [(programme, purse.balance_rp) for programme, purse in purses if purse.balance_rp]

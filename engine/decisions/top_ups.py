@@ -1,0 +1,92 @@
+"""Top-ups: money that comes onto a card."""
+
+from __future__ import annotations
+
+from engine.accounts import (
+    BANK_IN_TRANSIT,
+    BANK_SETTLEMENT,
+    FEES,
+    PROGRAMME_FUND,
+    Account,
+    Posting,
+    Postings,
+)
+from engine.book import Book
+from engine.card import Card
+from engine.decisions.checks import (
+    account_doubts,
+    account_or_suspense,
+    card_doubts,
+    limits_of,
+    medium_doubt,
+    opening_doubts,
+    purse_now,
+    purse_or_suspense,
+)
+from engine.errors import Reason
+from engine.moment import Moment
+from engine.purses import receive_refusal
+from engine.transaction import TopUp
+from engine.verdict import FUNDS_RULE, Doubt, Verdict, filed, refused
+
+
+def decide_top_up(
+    book: Book, card: Card | None, now: Moment, intent: TopUp, *, forced: bool = False
+) -> Verdict:
+    """Decide a top-up: from a bank, from what a bank has in transit, or from a programme's fund.
+
+    A programme's purse is opened by its first top-up.
+    """
+    advice = forced or intent.proof is not None
+    doubts = _doubts(book, card, now, intent, advice=advice)
+    balance_rp = purse_now(card, intent.purse).balance_rp
+    if doubts and not advice:
+        return refused(*doubts[0], balance_rp=balance_rp)
+    lines = _lines(book, card, intent)
+    if intent.leg != "bank":
+        balance_rp += intent.amount_rp
+    return filed(lines, balance_rp, doubts) if doubts else Verdict(lines, balance_rp)
+
+
+def _doubts(
+    book: Book, card: Card | None, now: Moment, intent: TopUp, *, advice: bool
+) -> list[Doubt]:
+    doubts = card_doubts(card)
+    if advice and card is not None and card.medium == "account":
+        doubts.append(medium_doubt(card))
+    if intent.purse and (intent.leg == "bank" or intent.fee_rp):
+        # A bank carries no programme money, and a programme pays no fee.
+        field = "leg" if intent.leg == "bank" else "fee_rp"
+        doubts.append((Reason.FUNDS_MIXED, FUNDS_RULE, field))
+    if card is None or card.purse(intent.purse) is None:
+        doubts += opening_doubts(card, intent)
+    payer, payee = _payer(intent), (BANK_IN_TRANSIT, intent.bank)
+    doubts += account_doubts(book, payer, "purse" if payer[0] == PROGRAMME_FUND else "bank")
+    if intent.leg == "bank":
+        doubts += account_doubts(book, payee, "bank")
+    limits = limits_of(card, intent.purse, now)
+    purse = purse_now(card, intent.purse)
+    if reason := receive_refusal(purse, intent.amount_rp, limits, now):
+        doubts.append((reason, limits.rule, "amount_rp"))
+    return doubts
+
+
+def _payer(intent: TopUp) -> Account:
+    if intent.leg == "bank":
+        return BANK_SETTLEMENT, intent.bank
+    if intent.purse:
+        return PROGRAMME_FUND, intent.purse
+    return (BANK_IN_TRANSIT if intent.leg == "chip" else BANK_SETTLEMENT), intent.bank
+
+
+def _lines(book: Book, card: Card | None, intent: TopUp) -> Postings:
+    payer = _payer(intent)
+    # An advice may claim a fee on programme money: it is filed, and not taken from the programme.
+    fee_rp = 0 if payer[0] == PROGRAMME_FUND else intent.fee_rp
+    if intent.leg == "bank":
+        arrives = account_or_suspense(book, (BANK_IN_TRANSIT, intent.bank), intent.amount_rp)
+    else:
+        arrives = purse_or_suspense(card, intent, intent.amount_rp)
+    taken = account_or_suspense(book, payer, -intent.amount_rp - fee_rp)
+    fee: tuple[Posting, ...] = ((FEES, "top_up", fee_rp),) if fee_rp else ()
+    return (taken, arrives, *fee)

@@ -1,0 +1,47 @@
+"""Every bound of the engine, with its reason beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+AMOUNT_RP_MAX: Final = 1_000_000_000_000
+"""One transaction: far above any purse, far below 2**63 even after 10**6 of them are added up."""
+
+NAME_LENGTH_MAX: Final = 64
+"""Cards, terminals, operators, banks, programmes, stops: the longest real name seen has 34."""
+
+TEXT_LENGTH_MAX: Final = 200
+"""Reasons written by officers."""
+
+PROOF_BYTES_MAX: Final = 64
+"""A chip's transaction proof: counter, value and a MAC of 8 to 16 bytes."""
+
+GROUP_PARTS_MAX: Final = 8
+"""Fare, subsidy, and shares of up to six operators."""
+
+ADJUSTMENT_LINES_MAX: Final = 16
+"""One officer's correction; a longer one is several corrections."""
+
+HOLDS_PER_CARD_MAX: Final = 8
+"""A card is in one journey and at one till at a time; the rest is slack for lost voids."""
+
+HOLD_MS_MAX: Final = 31 * 24 * 3600 * 1000
+"""A month: the longest card-network authorisation."""
+
+PURSES_PER_CARD_MAX: Final = 16
+"""Programme purses; fifteen groups are entitled to programmes, one person may be in one."""
+
+ACCOUNTS_PER_KIND_MAX: Final = 100_000
+"""Operators, merchants, banks, programmes: keeps a faulty sender from filling the memory."""
+
+COUNTER_MAX: Final = 2**53 - 1
+"""Largest integer that every client language holds exactly."""
+
+TIME_MS_MAX: Final = 253_402_300_799_999
+"""End of the year 9999."""
+
+GAPS_PER_TERMINAL_MAX: Final = 4096
+"""Ranges of missing counters remembered for one terminal; ten years of daily jumps fit."""
+
+REPLACEMENTS_FOLLOWED_MAX: Final = 64
+"""Cards that took over from each other, followed by one return: one a year, for a life."""

@@ -1,0 +1,150 @@
+"""Money on purses: the checks of an authorisation, and what a line does to a purse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from engine.accounts import PROGRAMME_PURSE, PURSE, Postings, purse_of
+from engine.calendar import day_and_month
+from engine.card import Card, Programmes, Purse
+from engine.errors import Reason
+from engine.moment import Moment
+from engine.rules.purses import PurseLimits
+
+Step: TypeAlias = Callable[[Purse, int, int], Purse]
+"""What a line does to a purse: purse, amount in rupiah, moment of the decision -> purse."""
+
+EMPTY: Final = Purse()
+
+
+def pay(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    """Count what leaves as spent, what arrives as received."""
+    if amount_rp < 0:
+        return _spent(purse, -amount_rp, -amount_rp, decided_ms)
+    return _received(purse, amount_rp, decided_ms)
+
+
+def undo_today(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    """Take off the sums what was counted earlier the same day."""
+    if amount_rp > 0:
+        return _spent(purse, -amount_rp, -amount_rp, decided_ms)
+    return _received(purse, amount_rp, decided_ms)
+
+
+def undo_this_month(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    """Take off the sums what was counted on an earlier day of the same month."""
+    if amount_rp > 0:
+        return _spent(purse, -amount_rp, 0, decided_ms)
+    return _received(purse, amount_rp, decided_ms)
+
+
+def correct(purse: Purse, amount_rp: int, _decided_ms: int) -> Purse:
+    """Change the balance alone: what is moved is neither spent nor received."""
+    return replace(purse, balance_rp=purse.balance_rp + amount_rp)
+
+
+def _spent(purse: Purse, amount_rp: int, today_rp: int, decided_ms: int) -> Purse:
+    day, month = day_and_month(decided_ms)
+    same_month = purse.month == month
+    return Purse(
+        purse.balance_rp - amount_rp,
+        day,
+        today_rp + (purse.spent_day_rp if purse.day == day else 0),
+        month,
+        amount_rp + (purse.spent_month_rp if same_month else 0),
+        purse.received_month_rp if same_month else 0,
+    )
+
+
+def _received(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    day, month = day_and_month(decided_ms)
+    same_month = purse.month == month
+    return Purse(
+        purse.balance_rp + amount_rp,
+        day,
+        purse.spent_day_rp if purse.day == day else 0,
+        month,
+        purse.spent_month_rp if same_month else 0,
+        amount_rp + (purse.received_month_rp if same_month else 0),
+    )
+
+
+def after_lines(
+    card: Card, postings: Postings, step: Step, decided_ms: int
+) -> tuple[Purse, Programmes]:
+    """Return a card's own purse and those of its programmes after some lines.
+
+    A purse that is not there yet is opened; lines on other accounts and cards are passed over.
+    """
+    main, programmes = card.main, card.programmes
+    for kind, owner, amount_rp in postings:
+        if kind == PURSE:
+            if owner == card.id:
+                main = step(main, amount_rp, decided_ms)
+        elif kind == PROGRAMME_PURSE:
+            name, _, programme = owner.partition("/")
+            if name == card.id:
+                purses = dict(programmes)
+                purses[programme] = step(purses.get(programme, EMPTY), amount_rp, decided_ms)
+                programmes = tuple(purses.items())
+    return main, programmes
+
+
+def spend_refusal(
+    purse: Purse, amount_rp: int, held_rp: int, limits: PurseLimits, now: Moment
+) -> Reason:
+    """Tell why an amount may not be spent, or NONE.
+
+    What is held counts as if it were spent: each hold may be posted at any time. An amount of
+    zero may always be spent.
+    """
+    if amount_rp == 0:
+        return Reason.NONE
+    wanted_rp = held_rp + amount_rp
+    if purse.balance_rp - wanted_rp < limits.floor_rp:
+        return Reason.BELOW_FLOOR
+    if limits.spend_day_rp is not None:
+        spent_rp = purse.spent_day_rp if purse.day == now.day else 0
+        if spent_rp + wanted_rp > limits.spend_day_rp:
+            return Reason.DAY_LIMIT
+    if limits.spend_month_rp is not None:
+        spent_rp = purse.spent_month_rp if purse.month == now.month else 0
+        if spent_rp + wanted_rp > limits.spend_month_rp:
+            return Reason.MONTH_LIMIT
+    return Reason.NONE
+
+
+def receive_refusal(purse: Purse, amount_rp: int, limits: PurseLimits, now: Moment) -> Reason:
+    """Tell why an amount may not come in, or NONE."""
+    if limits.ceiling_rp is not None and purse.balance_rp + amount_rp > limits.ceiling_rp:
+        return Reason.ABOVE_CEILING
+    if limits.receive_month_rp is not None:
+        received_rp = purse.received_month_rp if purse.month == now.month else 0
+        if received_rp + amount_rp > limits.receive_month_rp:
+            return Reason.RECEIVE_LIMIT
+    return Reason.NONE
+
+
+def correction_refusal(
+    purse: Purse, amount_rp: int, held_rp: int, limits: PurseLimits
+) -> Reason:
+    """Tell why a balance may not be changed outside of a payment, or NONE."""
+    balance_rp = purse.balance_rp + amount_rp
+    if amount_rp < 0 and balance_rp - held_rp < limits.floor_rp:
+        return Reason.BELOW_FLOOR
+    if amount_rp > 0 and limits.ceiling_rp is not None and balance_rp > limits.ceiling_rp:
+        return Reason.ABOVE_CEILING
+    return Reason.NONE
+
+
+def changes_of(card: Card, postings: Postings) -> dict[str, int]:
+    """Return what some lines come to on each purse of a card, by programme, in rupiah."""
+    changes: dict[str, int] = {}
+    for line in postings:
+        name, programme = purse_of(line) or ("", "")
+        if name == card.id:
+            changes[programme] = changes.get(programme, 0) + line[2]
+    return changes

@@ -1,0 +1,1 @@
+"""Rules as dated data, each with its article."""

@@ -1,0 +1,269 @@
+"""Transactions as they are sent, and entries as they are written.
+
+A transaction is one intent with one outcome. Its identity, (terminal, counter), is chosen by the
+sender, so that it can be sent again at any time. An entry is the transaction together with what
+was decided about it; entries are never changed.
+
+A payment that carries a `proof` is an advice: money has moved on a chip, and the host must record
+it even if it dislikes it. A payment without a proof is an authorisation, which may be refused.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from engine import limits
+from engine.accounts import Posting
+from engine.errors import Reason
+
+Amount = Annotated[int, Meta(ge=0, le=limits.AMOUNT_RP_MAX)]
+PositiveAmount = Annotated[int, Meta(ge=1, le=limits.AMOUNT_RP_MAX)]
+SignedAmount = Annotated[int, Meta(ge=-limits.AMOUNT_RP_MAX, le=limits.AMOUNT_RP_MAX)]
+Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH_MAX)]
+OptionalName = Annotated[str, Meta(max_length=limits.NAME_LENGTH_MAX)]
+Text = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
+Proof = Annotated[bytes, Meta(min_length=1, max_length=limits.PROOF_BYTES_MAX)]
+Counter = Annotated[int, Meta(ge=1, le=limits.COUNTER_MAX)]
+TimeMs = Annotated[int, Meta(ge=0, le=limits.TIME_MS_MAX)]
+MediumName = Literal["stored", "account"]
+
+
+class _Intent(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag=True):
+    """What all intents have in common: they are sent as arrays that begin with their name."""
+
+
+class _Cardless(_Intent, frozen=True):
+    """An intent that names no card; where it moves a purse, its postings name it."""
+
+    @property
+    def card(self) -> str:
+        """The empty name."""
+        return ""
+
+
+class Tap(_Intent, frozen=True, tag="tap"):
+    """A ride begins or ends at a terminal; the amount goes to the operator and may be zero."""
+
+    card: Name
+    amount_rp: Amount
+    operator: Name
+    direction: Literal["in", "out"]
+    place: OptionalName = ""
+    line: OptionalName = ""
+    purse: OptionalName = ""
+    proof: Proof | None = None
+
+
+class Purchase(_Intent, frozen=True, tag="purchase"):
+    """Goods or a levy are paid at a merchant."""
+
+    card: Name
+    amount_rp: PositiveAmount
+    merchant: Name
+    place: OptionalName = ""
+    purse: OptionalName = ""
+    proof: Proof | None = None
+
+
+class TopUp(_Intent, frozen=True, tag="top_up"):
+    """Money is put on a card: by a bank on the card's own purse, by a programme on its purse.
+
+    `leg` tells how far the money is: `both` moves it from the bank to the purse at once; `bank`
+    says that the bank has taken it, `chip` (an advice) that it arrived on the card.
+    """
+
+    card: Name
+    amount_rp: PositiveAmount
+    bank: OptionalName = ""
+    fee_rp: Amount = 0
+    leg: Literal["both", "bank", "chip"] = "both"
+    purse: OptionalName = ""
+    proof: Proof | None = None
+
+
+class Subsidy(_Cardless, frozen=True, tag="subsidy"):
+    """A programme pays an operator for a service given to a recipient."""
+
+    programme: Name
+    operator: Name
+    amount_rp: PositiveAmount
+
+
+class Share(_Cardless, frozen=True, tag="share"):
+    """One operator hands a part of a fare to another."""
+
+    operator: Name
+    to_operator: Name
+    amount_rp: PositiveAmount
+
+
+Part: TypeAlias = Tap | Purchase | TopUp | Subsidy | Share
+
+
+class Group(_Intent, frozen=True, tag="group"):
+    """Several movements on at most one card: all are posted, or none."""
+
+    parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=limits.GROUP_PARTS_MAX)]
+
+    @property
+    def card(self) -> str:
+        """The card of its first part that names one."""
+        return next((part.card for part in self.parts if part.card), "")
+
+
+class Reversal(_Cardless, frozen=True, tag="reversal"):
+    """Undo what is left of an earlier transaction, line by line, by opposite lines."""
+
+    terminal: Name
+    counter: Counter
+
+
+class Refund(_Cardless, frozen=True, tag="refund"):
+    """Give back a part of an earlier tap or purchase."""
+
+    terminal: Name
+    counter: Counter
+    amount_rp: PositiveAmount
+
+
+class Adjustment(_Intent, frozen=True, tag="adjustment"):
+    """An officer corrects the books; lines on purses may name one card."""
+
+    officer: Name
+    reason: Text
+    lines: Annotated[
+        tuple[tuple[Annotated[int, Meta(ge=1, le=10)], Name, SignedAmount], ...],
+        Meta(min_length=2, max_length=limits.ADJUSTMENT_LINES_MAX),
+    ]
+    card: OptionalName = ""
+
+
+class Issue(_Intent, frozen=True, tag="issue"):
+    """A card comes into being."""
+
+    card: Name
+    medium: MediumName
+    bank: Name
+    registered: bool = False
+
+
+class Block(_Intent, frozen=True, tag="block"):
+    """A card is stopped: lost, stolen, withdrawn."""
+
+    card: Name
+    reason: Text
+
+
+class Unblock(_Intent, frozen=True, tag="unblock"):
+    """A stopped card goes on."""
+
+    card: Name
+    reason: Text
+
+
+class Replace(_Intent, frozen=True, tag="replace"):
+    """A new card takes over all money of an old one, which ends."""
+
+    card: Name
+    new_card: Name
+
+
+class Close(_Intent, frozen=True, tag="close"):
+    """A card ends: its money goes back through its bank, programme money to its programme."""
+
+    card: Name
+
+
+class Hold(_Intent, frozen=True, tag="hold"):
+    """Set money aside for an operator or a merchant until it is posted, voided, or expires.
+
+    The time runs on the host's clock from the moment of the decision.
+    """
+
+    card: Name
+    amount_rp: PositiveAmount
+    payee: Literal["operator", "merchant"]
+    payee_name: Name
+    expires_after_ms: Annotated[int, Meta(ge=1, le=limits.HOLD_MS_MAX)]
+    purse: OptionalName = ""
+
+
+class Post(_Intent, frozen=True, tag="post"):
+    """Take a held amount, or a part of it; the rest is free again."""
+
+    card: Name
+    terminal: Name
+    counter: Counter
+    amount_rp: PositiveAmount
+
+
+class Void(_Intent, frozen=True, tag="void"):
+    """Let a held amount go."""
+
+    card: Name
+    terminal: Name
+    counter: Counter
+
+
+Intent: TypeAlias = (
+    Tap
+    | Purchase
+    | TopUp
+    | Subsidy
+    | Share
+    | Group
+    | Reversal
+    | Refund
+    | Adjustment
+    | Issue
+    | Block
+    | Unblock
+    | Replace
+    | Close
+    | Hold
+    | Post
+    | Void
+)
+
+
+class Transaction(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """What a terminal sends: its counter, its clock, and what it wants."""
+
+    counter: Counter
+    at_ms: TimeMs
+    intent: Intent
+
+
+class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """One record of the journal: a transaction and what was decided about it.
+
+    Attributes:
+      decided_ms: the host's clock, never earlier than that of the entry before.
+      reason: why it was refused; empty when it was posted.
+      rule: the rule behind a refusal or an exception.
+      detail: where the refusal lies, when that is not the whole intent (`parts[1]`).
+      balance_rp: of the purse that was used, after the transaction.
+      exceptions: what the ledger dislikes in an advice that it posted all the same.
+      postings: lines that sum to zero.
+      previous: position of the card's entry before this one, -1 for its first.
+    """
+
+    terminal: Name
+    counter: Counter
+    at_ms: TimeMs
+    intent: Intent
+    decided_ms: TimeMs
+    reason: Reason
+    rule: str
+    detail: str
+    balance_rp: int
+    exceptions: tuple[Reason, ...]
+    postings: tuple[Posting, ...]
+    previous: int
+
+    @property
+    def posted(self) -> bool:
+        """Whether the transaction took effect."""
+        return not self.reason

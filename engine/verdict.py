@@ -1,0 +1,62 @@
+"""The verdict on one intent, before it becomes an entry; and the names of the rules it cites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from engine.accounts import Postings
+from engine.errors import Reason
+
+CARD_RULE: Final = "card.status"
+"""What a card may be used for, by its status; a card's purses, holds and debts."""
+MEDIUM_RULE: Final = "card.medium"
+"""Stored value is spent on the chip (advice), an account on the host (authorisation)."""
+ACCOUNT_RULE: Final = "account.name"
+"""What may name an account, and how many there may be."""
+HOLD_RULE: Final = "hold"
+"""A hold is posted or voided once, in time, up to its amount."""
+FUNDS_RULE: Final = "funds.apart"
+"""Books balance; programme money is kept apart. Source: Pergub DKI Jakarta 145/2017, Pasal 15."""
+RETURN_RULE: Final = "return.once"
+"""What moved is given back once, in whole or in parts."""
+
+# The rule of a return that was posted tells which sums it comes off; see engine.advance.
+RETURN_TODAY: Final = "return.today"
+RETURN_THIS_MONTH: Final = "return.this_month"
+RETURN_UNCOUNTED: Final = "return.uncounted"
+
+
+class Verdict(Struct, frozen=True, gc=False):
+    """Postings, or the reason of a refusal with its rule.
+
+    Attributes:
+      balance_rp: of the purse that the intent is about; after the postings.
+      detail: the field at fault, where there is one.
+      exceptions: what the ledger dislikes in an advice that it posts all the same.
+    """
+
+    postings: Postings = ()
+    balance_rp: int = 0
+    reason: Reason = Reason.NONE
+    rule: str = ""
+    detail: str = ""
+    exceptions: tuple[Reason, ...] = ()
+
+
+Doubt: TypeAlias = tuple[Reason, str, str]
+"""Something against a transaction: reason, rule, and the field at fault (or the empty text)."""
+
+
+def refused(reason: Reason, rule: str, detail: str = "", *, balance_rp: int = 0) -> Verdict:
+    """Return a refusal that cites a rule."""
+    return Verdict((), balance_rp, reason, rule, detail)
+
+
+def filed(postings: Postings, balance_rp: int, doubts: Sequence[Doubt]) -> Verdict:
+    """Return the verdict on an advice: posted, with what is to be said against it."""
+    exceptions = tuple(dict.fromkeys(reason for reason, _, _ in doubts))
+    _, rule, detail = doubts[0]
+    return Verdict(postings, balance_rp, rule=rule, detail=detail, exceptions=exceptions)
