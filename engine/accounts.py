@@ -89,6 +89,11 @@ def purse_of(posting: Posting) -> tuple[str, str] | None:
     return None
 
 
+def card_in(postings: Postings) -> str:
+    """Return the card of the first line on a purse, or the empty name."""
+    return next((purse[0] for line in postings if (purse := purse_of(line))), "")
+
+
 def is_name(text: str) -> bool:
     """Tell whether a text may name a card, an operator, a bank or a programme.
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, purse_of
+from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
 from engine.card import Card, CardStatus, HeldAmount
 from engine.purses import Step, after_lines, correct, pay, undo_this_month, undo_today
 from engine.transaction import (
@@ -53,7 +53,7 @@ def card_of(intent: Intent, postings: Postings) -> str:
     What refers to an earlier transaction names no card; its lines tell whose money it moves.
     """
     if type(intent) in RETURNS:
-        return next((purse[0] for line in postings if (purse := purse_of(line))), "")
+        return card_in(postings)
     return intent.card
 
 

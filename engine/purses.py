@@ -128,9 +128,7 @@ def receive_refusal(purse: Purse, amount_rp: int, limits: PurseLimits, now: Mome
     return Reason.NONE
 
 
-def correction_refusal(
-    purse: Purse, amount_rp: int, held_rp: int, limits: PurseLimits
-) -> Reason:
+def correction_refusal(purse: Purse, amount_rp: int, held_rp: int, limits: PurseLimits) -> Reason:
     """Tell why a balance may not be changed outside of a payment, or NONE."""
     balance_rp = purse.balance_rp + amount_rp
     if amount_rp < 0 and balance_rp - held_rp < limits.floor_rp:

@@ -5,28 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
-
-from engine.advance import card_of
+from engine.advance import RETURNS, card_of
 from engine.book import Book
+from engine.card import Card
+from engine.decisions.adjustments import decide_adjustment
 from engine.decisions.groups import decide_group
 from engine.decisions.holds import decide_hold, decide_post, decide_void
-from engine.decisions.lifecycle import (
-    decide_adjustment,
-    decide_block,
-    decide_close,
-    decide_issue,
-    decide_replace,
-    decide_unblock,
-)
-from engine.decisions.payments import (
-    decide_purchase,
-    decide_share,
-    decide_subsidy,
-    decide_tap,
-    decide_top_up,
-)
+from engine.decisions.lifecycle import decide_life
+from engine.decisions.payments import decide_part
 from engine.decisions.returns import decide_refund, decide_reversal
 from engine.moment import Moment
 from engine.transaction import (
@@ -36,6 +22,7 @@ from engine.transaction import (
     Entry,
     Group,
     Hold,
+    Intent,
     Issue,
     Post,
     Purchase,
@@ -52,27 +39,6 @@ from engine.transaction import (
 )
 from engine.verdict import Verdict
 
-# Each decider takes its own intent type; the table pairs them, which a type cannot express.
-_DECIDERS: Final[dict[type, Callable[[Book, Moment, Any], Verdict]]] = {
-    Tap: decide_tap,
-    Purchase: decide_purchase,
-    TopUp: decide_top_up,
-    Subsidy: decide_subsidy,
-    Share: decide_share,
-    Group: decide_group,
-    Reversal: decide_reversal,
-    Refund: decide_refund,
-    Adjustment: decide_adjustment,
-    Issue: decide_issue,
-    Block: decide_block,
-    Unblock: decide_unblock,
-    Replace: decide_replace,
-    Close: decide_close,
-    Hold: decide_hold,
-    Post: decide_post,
-    Void: decide_void,
-}
-
 
 def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
     """Decide one transaction and return the entry that records it; the book is not changed.
@@ -80,10 +46,16 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
     A dry run is this function alone; `Book.apply` makes the entry count.
     """
     intent = transaction.intent
-    verdict = _DECIDERS[type(intent)](book, now, intent)
+    name = intent.card
+    card = book.cards.get(name) if name else None
+    verdict = _judge(book, card, now, intent)
     postings = verdict.postings
-    assert sum([line[2] for line in postings]) == 0, "every transaction balances by itself"
-    card = book.cards.get(card_of(intent, postings))
+    sum_rp = 0
+    for line in postings:
+        sum_rp += line[2]
+    assert sum_rp == 0, "every transaction balances by itself"
+    if type(intent) in RETURNS:
+        card = book.cards.get(card_of(intent, postings))
     return Entry(
         terminal,
         transaction.counter,
@@ -98,6 +70,28 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
         postings,
         -1 if card is None else card.last,
     )
+
+
+def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdict:
+    match intent:
+        case Tap() | Purchase() | TopUp() | Subsidy() | Share():
+            return decide_part(book, card, now, intent)
+        case Group():
+            return decide_group(book, card, now, intent)
+        case Reversal():
+            return decide_reversal(book, now, intent)
+        case Refund():
+            return decide_refund(book, now, intent)
+        case Hold():
+            return decide_hold(book, card, now, intent)
+        case Post():
+            return decide_post(book, card, now, intent)
+        case Void():
+            return decide_void(card, now, intent)
+        case Adjustment():
+            return decide_adjustment(book, card, now, intent)
+        case Issue() | Block() | Unblock() | Replace() | Close():
+            return decide_life(book, card, now, intent)
 
 
 __all__ = ["decide"]

@@ -19,6 +19,10 @@ from engine.rules.purses import PurseLimits
 from engine.transaction import Hold, Purchase, Tap, TopUp
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt
 
+ACTIVE: Final = CardStatus.ACTIVE
+"""A name of its own: on the path of a tap, the lookup in the enum would cost as much as the check.
+"""
+
 Spending: TypeAlias = Tap | Purchase | Hold
 
 _STATUS_REASONS: Final = {
@@ -75,31 +79,34 @@ def opening_doubts(card: Card | None, intent: Spending | TopUp) -> list[Doubt]:
 def spending_doubts(
     book: Book,
     card: Card | None,
+    purse: Purse | None,
     now: Moment,
     intent: Spending,
     payee: Account,
     *,
     advice: bool = False,
 ) -> list[Doubt]:
-    """Return what is to be said against paying from a purse."""
-    doubts = card_doubts(card)
-    purse, held_rp = None, 0
-    if card is not None:
-        purse = card.purse(intent.purse)
-        held_rp = card.held_rp(intent.purse, now.ms)
-        if advice is (card.medium == "account"):
-            doubts.append(medium_doubt(card))
-        if purse is None:
-            doubts.append((Reason.PURSE_UNKNOWN, CARD_RULE, "purse"))
+    """Return what is to be said against paying from a purse of a card (None: not there)."""
+    programme = intent.purse
+    doubts = [] if card is not None and card.status is ACTIVE else card_doubts(card)
+    if card is not None and (card.medium == "account") is advice:
+        doubts.append(medium_doubt(card))
     if purse is None:
-        doubts += opening_doubts(card, intent)
+        doubts += missing_doubts(card, intent)
         purse = EMPTY
     if payee[1] not in book.accounts[payee[0]]:
         doubts += account_doubts(book, payee, _PAYEE_FIELDS[type(intent)])
-    limits = limits_of(card, intent.purse, now)
+    held_rp = card.held_rp(programme, now.ms) if card is not None and card.holds else 0
+    limits = limits_of(card, programme, now)
     if reason := spend_refusal(purse, intent.amount_rp, held_rp, limits, now):
         doubts.append((reason, limits.rule, "amount_rp"))
     return doubts
+
+
+def missing_doubts(card: Card | None, intent: Spending) -> list[Doubt]:
+    """Return what is to be said against paying from a purse that is not there."""
+    unknown: Doubt = (Reason.PURSE_UNKNOWN, CARD_RULE, "purse")
+    return ([] if card is None else [unknown]) + opening_doubts(card, intent)
 
 
 def medium_doubt(card: Card) -> Doubt:

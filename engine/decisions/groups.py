@@ -9,8 +9,7 @@ from engine.advance import unknown_card
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.checks import purse_now
-from engine.decisions.payments import decide_purchase, decide_share, decide_subsidy, decide_tap
-from engine.decisions.top_ups import decide_top_up
+from engine.decisions.payments import decide_part
 from engine.errors import Reason
 from engine.moment import Moment
 from engine.purses import after_lines, pay
@@ -31,7 +30,7 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
     draft = card
     total = Verdict()
     for number, part in enumerate(intent.parts):
-        verdict = _decide_part(book, draft, now, part, forced=forced)
+        verdict = decide_part(book, draft, now, part, forced=forced)
         where = f"parts[{number}].{verdict.detail}" if verdict.detail else ""
         if verdict.reason:
             balance_rp = purse_now(card, _programme_of(part)).balance_rp
@@ -45,20 +44,6 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
             exceptions=tuple(dict.fromkeys(total.exceptions + verdict.exceptions)),
         )
     return total
-
-
-def _decide_part(book: Book, card: Card | None, now: Moment, part: Part, *, forced: bool) -> Verdict:
-    match part:
-        case Tap():
-            return decide_tap(book, card, now, part, forced=forced)
-        case Purchase():
-            return decide_purchase(book, card, now, part, forced=forced)
-        case TopUp():
-            return decide_top_up(book, card, now, part, forced=forced)
-        case Subsidy():
-            return decide_subsidy(book, card, now, part, forced=forced)
-        case Share():
-            return decide_share(book, card, now, part, forced=forced)
 
 
 def _programme_of(part: Part) -> str:

@@ -20,8 +20,9 @@ from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
 def decide_hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Verdict:
     """Decide whether an amount can be set aside; the checks are those of a payment."""
     payee = (PAYEE_KINDS[intent.payee], intent.payee_name)
-    balance_rp = purse_now(card, intent.purse).balance_rp
-    if doubts := spending_doubts(book, card, now, intent, payee):
+    purse = None if card is None else card.purse(intent.purse)
+    balance_rp = 0 if purse is None else purse.balance_rp
+    if doubts := spending_doubts(book, card, purse, now, intent, payee):
         return refused(*doubts[0], balance_rp=balance_rp)
     if card is not None and len(card.open_holds(now.ms)) >= HOLDS_PER_CARD_MAX:
         return refused(Reason.TOO_MANY_HOLDS, HOLD_RULE, "card", balance_rp=balance_rp)
@@ -52,7 +53,7 @@ def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Ver
     return Verdict(lines, balance_rp - amount_rp)
 
 
-def decide_void(_book: Book, card: Card | None, now: Moment, intent: Void) -> Verdict:
+def decide_void(card: Card | None, now: Moment, intent: Void) -> Verdict:
     """Decide the letting go of a held amount."""
     found = _open_hold(card, now, intent)
     if isinstance(found, Verdict):

@@ -19,11 +19,28 @@ from engine.transaction import Block, Close, Issue, Replace, Unblock
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
 
 
-def decide_issue(book: Book, card: Card | None, _now: Moment, intent: Issue) -> Verdict:
-    """Decide the issue of a card under a name that is free.
+def decide_life(
+    book: Book,
+    card: Card | None,
+    now: Moment,
+    intent: Issue | Block | Unblock | Replace | Close,
+) -> Verdict:
+    """Decide a step in the life of a card."""
+    match intent:
+        case Issue():
+            return _issue(book, card, intent)
+        case Block():
+            return _in_status(card, CardStatus.ACTIVE, Reason.NONE)
+        case Unblock():
+            return _in_status(card, CardStatus.BLOCKED, Reason.CARD_NOT_BLOCKED)
+        case Replace():
+            return _replace(book, card, now, intent)
+        case Close():
+            return _close(card, now)
 
-    A card that an advice was faster to tell of can be issued: it keeps what happened on it.
-    """
+
+def _issue(book: Book, card: Card | None, intent: Issue) -> Verdict:
+    # A card that an advice was faster to tell of can be issued: it keeps what happened on it.
     if not is_name(intent.card):
         return refused(Reason.ACCOUNT_NAME, ACCOUNT_RULE, "card")
     if reason := account_refusal(book, (BANK_SETTLEMENT, intent.bank)):
@@ -34,16 +51,6 @@ def decide_issue(book: Book, card: Card | None, _now: Moment, intent: Issue) -> 
     return Verdict((), balance_rp)
 
 
-def decide_block(_book: Book, card: Card | None, _now: Moment, _intent: Block) -> Verdict:
-    """Decide the stopping of a card that is in use."""
-    return _in_status(card, CardStatus.ACTIVE, Reason.NONE)
-
-
-def decide_unblock(_book: Book, card: Card | None, _now: Moment, _intent: Unblock) -> Verdict:
-    """Decide the return of a stopped card."""
-    return _in_status(card, CardStatus.BLOCKED, Reason.CARD_NOT_BLOCKED)
-
-
 def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verdict:
     balance_rp = 0 if card is None else card.main.balance_rp
     if card is not None and card.status is status:
@@ -51,8 +58,8 @@ def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verd
     return refused(card_refusal(card) or otherwise, CARD_RULE, "card", balance_rp=balance_rp)
 
 
-def decide_replace(book: Book, card: Card | None, now: Moment, intent: Replace) -> Verdict:
-    """Decide the move of all purses, debts too, to a new card; a blocked card may be replaced."""
+def _replace(book: Book, card: Card | None, now: Moment, intent: Replace) -> Verdict:
+    # All purses move, debts too.
     ending = _ending(card, now)
     if isinstance(ending, Verdict):
         return ending
@@ -70,20 +77,16 @@ def decide_replace(book: Book, card: Card | None, now: Moment, intent: Replace) 
     return Verdict(tuple(lines), balance_rp)
 
 
-def decide_close(_book: Book, card: Card | None, now: Moment, _intent: Close) -> Verdict:
-    """Decide the end of a card: its money goes to its bank, programme money to its programme.
-
-    A debt is nobody's to take over: an officer's adjustment must say first who bears it.
-    """
+def _close(card: Card | None, now: Moment) -> Verdict:
+    # Money goes to the card's bank, programme money to its programme. A debt is nobody's to take
+    # over: an officer's adjustment must say first who bears it.
     ending = _ending(card, now)
     if isinstance(ending, Verdict):
         return ending
     lines: list[Posting] = []
     for programme, amount_rp in _balances(ending):
         if amount_rp < 0:
-            return refused(
-                Reason.BELOW_FLOOR, CARD_RULE, "card", balance_rp=ending.main.balance_rp
-            )
+            return refused(Reason.BELOW_FLOOR, CARD_RULE, "card", balance_rp=ending.main.balance_rp)
         lines.append(purse_line(ending.id, programme, -amount_rp))
         kind, owner = _heir(ending, programme)
         lines.append((kind, owner, amount_rp))

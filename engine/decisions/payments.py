@@ -1,4 +1,8 @@
-"""Taps, purchases, subsidies and shares: money that goes to those who give the service."""
+"""Movements of money that stand alone or are part of a group.
+
+Taps and purchases go from a purse to those who give the service; subsidies and shares go between
+those; top-ups have a file of their own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from engine.accounts import (
     MERCHANT_PAYABLE,
     OPERATOR_REVENUE,
     PROGRAMME_FUND,
+    SUSPENSE,
     Account,
     purse_line,
 )
@@ -14,29 +19,56 @@ from engine.card import Card
 from engine.decisions.checks import (
     account_doubts,
     account_or_suspense,
-    purse_now,
     purse_or_suspense,
     spending_doubts,
 )
+from engine.decisions.top_ups import decide_top_up
 from engine.moment import Moment
-from engine.transaction import Purchase, Share, Subsidy, Tap
-from engine.verdict import Verdict, filed, refused
+from engine.transaction import Part, Purchase, Share, Subsidy, Tap, TopUp
+from engine.verdict import Doubt, Verdict, filed, refused
 
 
-def decide_tap(
-    book: Book, card: Card | None, now: Moment, intent: Tap, *, forced: bool = False
+def decide_part(
+    book: Book, card: Card | None, now: Moment, part: Part, *, forced: bool = False
 ) -> Verdict:
-    """Decide a tap: purse to operator's revenue. A tap of zero moves nothing."""
-    payee = (OPERATOR_REVENUE, intent.operator)
-    return _pay(book, card, now, intent, payee, advice=forced or intent.proof is not None)
+    """Decide one movement; `forced` makes it an advice although it carries no proof itself."""
+    match part:
+        case Tap():
+            payee = (OPERATOR_REVENUE, part.operator)
+            return _pay(book, card, now, part, payee, advice=forced or part.proof is not None)
+        case Purchase():
+            payee = (MERCHANT_PAYABLE, part.merchant)
+            return _pay(book, card, now, part, payee, advice=forced or part.proof is not None)
+        case TopUp():
+            return decide_top_up(book, card, now, part, advice=forced or part.proof is not None)
+        case Subsidy():
+            payer, payee = (PROGRAMME_FUND, part.programme), (OPERATOR_REVENUE, part.operator)
+            doubts = account_doubts(book, payer, "programme")
+            doubts += account_doubts(book, payee, "operator")
+            return _between(book, payer, payee, part.amount_rp, doubts, forced=forced)
+        case Share():
+            payer, payee = (OPERATOR_REVENUE, part.operator), (OPERATOR_REVENUE, part.to_operator)
+            doubts = account_doubts(book, payer, "operator")
+            doubts += account_doubts(book, payee, "to_operator")
+            return _between(book, payer, payee, part.amount_rp, doubts, forced=forced)
 
 
-def decide_purchase(
-    book: Book, card: Card | None, now: Moment, intent: Purchase, *, forced: bool = False
+def _between(
+    book: Book,
+    payer: Account,
+    payee: Account,
+    amount_rp: int,
+    doubts: list[Doubt],
+    *,
+    forced: bool,
 ) -> Verdict:
-    """Decide a purchase: purse to merchant's payable."""
-    payee = (MERCHANT_PAYABLE, intent.merchant)
-    return _pay(book, card, now, intent, payee, advice=forced or intent.proof is not None)
+    if doubts and not forced:
+        return refused(*doubts[0])
+    lines = (
+        account_or_suspense(book, payer, -amount_rp),
+        account_or_suspense(book, payee, amount_rp),
+    )
+    return filed(lines, 0, doubts) if doubts else Verdict(lines)
 
 
 def _pay(
@@ -48,63 +80,21 @@ def _pay(
     *,
     advice: bool,
 ) -> Verdict:
-    doubts = spending_doubts(book, card, now, intent, payee, advice=advice)
-    balance_rp = purse_now(card, intent.purse).balance_rp
     amount_rp = intent.amount_rp
+    purse = None if card is None else card.purse(intent.purse)
+    balance_rp = 0 if purse is None else purse.balance_rp
+    doubts = spending_doubts(book, card, purse, now, intent, payee, advice=advice)
+    if doubts and not advice:
+        return refused(*doubts[0], balance_rp=balance_rp)
+    if not amount_rp:
+        return filed((), balance_rp, doubts) if doubts else Verdict((), balance_rp)
     if not doubts:
         lines = (
             purse_line(intent.card, intent.purse, -amount_rp),
             (payee[0], payee[1], amount_rp),
         )
-        return Verdict(lines if amount_rp else (), balance_rp - amount_rp)
-    if not advice:
-        return refused(*doubts[0], balance_rp=balance_rp)
-    lines = (
-        purse_or_suspense(card, intent, -amount_rp),
-        account_or_suspense(book, payee, amount_rp),
-    )
-    return filed(lines if amount_rp else (), balance_rp - amount_rp, doubts)
-
-
-def decide_subsidy(
-    book: Book, _card: Card | None, _now: Moment, intent: Subsidy, *, forced: bool = False
-) -> Verdict:
-    """Decide a subsidy: programme's fund to operator's revenue."""
-    return _between(
-        book,
-        ((PROGRAMME_FUND, intent.programme), "programme"),
-        ((OPERATOR_REVENUE, intent.operator), "operator"),
-        intent.amount_rp,
-        forced=forced,
-    )
-
-
-def decide_share(
-    book: Book, _card: Card | None, _now: Moment, intent: Share, *, forced: bool = False
-) -> Verdict:
-    """Decide a share: one operator's revenue to another's."""
-    return _between(
-        book,
-        ((OPERATOR_REVENUE, intent.operator), "operator"),
-        ((OPERATOR_REVENUE, intent.to_operator), "to_operator"),
-        intent.amount_rp,
-        forced=forced,
-    )
-
-
-def _between(
-    book: Book,
-    payer: tuple[Account, str],
-    payee: tuple[Account, str],
-    amount_rp: int,
-    *,
-    forced: bool,
-) -> Verdict:
-    doubts = account_doubts(book, *payer) + account_doubts(book, *payee)
-    if doubts and not forced:
-        return refused(*doubts[0])
-    lines = (
-        account_or_suspense(book, payer[0], -amount_rp),
-        account_or_suspense(book, payee[0], amount_rp),
-    )
-    return filed(lines, 0, doubts) if doubts else Verdict(lines)
+        return Verdict(lines, balance_rp - amount_rp)
+    taken = purse_or_suspense(card, intent, -amount_rp)
+    if taken[0] != SUSPENSE:
+        balance_rp -= amount_rp
+    return filed((taken, account_or_suspense(book, payee, amount_rp)), balance_rp, doubts)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.accounts import Posting, Postings, purse_line, purse_of
-from engine.advance import card_of
+from engine.accounts import Posting, Postings, card_in, purse_line, purse_of
 from engine.book import Book, volume_rp
 from engine.calendar import day_and_month
-from engine.card import Card, CardStatus
+from engine.card import ENDED, Card
 from engine.decisions.checks import card_refusal, correction_doubts, purse_now
 from engine.errors import Reason
 from engine.limits import REPLACEMENTS_FOLLOWED_MAX
@@ -41,7 +40,7 @@ _REFUNDABLE: Final = (Tap, Purchase, Post)
 _REVERSIBLE: Final = (*_REFUNDABLE, TopUp, Subsidy, Share, Group, Adjustment)
 
 
-def decide_reversal(book: Book, _card: None, now: Moment, intent: Reversal) -> Verdict:
+def decide_reversal(book: Book, now: Moment, intent: Reversal) -> Verdict:
     """Decide a reversal: every line of the original, less what was refunded, the other way."""
     entry = book.find_entry(intent.terminal, intent.counter)
     if entry is None:
@@ -54,7 +53,7 @@ def decide_reversal(book: Book, _card: None, now: Moment, intent: Reversal) -> V
     return _give_back(book, now, entry, left_rp)
 
 
-def decide_refund(book: Book, _card: None, now: Moment, intent: Refund) -> Verdict:
+def decide_refund(book: Book, now: Moment, intent: Refund) -> Verdict:
     """Decide a refund: a part of a tap or purchase goes back to the purse it came from."""
     entry = book.find_entry(intent.terminal, intent.counter)
     if entry is None:
@@ -69,10 +68,50 @@ def decide_refund(book: Book, _card: None, now: Moment, intent: Refund) -> Verdi
 
 def _give_back(book: Book, now: Moment, entry: Entry, amount_rp: int) -> Verdict:
     rule = _counting(entry, now)
-    purse = next(filter(None, map(purse_of, entry.postings)), None)
-    if purse is None:
+    owner = card_in(entry.postings)
+    if not owner:
         return Verdict(_opposite(entry, amount_rp, ""), rule=rule)
-    card = _living(book, purse[0])
+    card = _heir(book, owner)
+    postings = _opposite(entry, amount_rp, card.id)
+    changes = changes_of(card, postings)
+    programme, moved_rp = next(iter(changes.items()))
+    balance_rp = purse_now(card, programme).balance_rp
+    # A blocked card gets its money back all the same: only an ended one cannot hold it.
     if card.status in ENDED:
-        ...
-    return Verdict()
+        return refused(card_refusal(card), CARD_RULE, "counter", balance_rp=balance_rp)
+    if doubts := correction_doubts(card, changes, now):
+        return refused(*doubts[0], balance_rp=balance_rp)
+    return Verdict(postings, balance_rp + moved_rp, rule=rule)
+
+
+def _counting(entry: Entry, now: Moment) -> str:
+    """Return the rule that tells which sums of a purse the original was added to."""
+    day, month = day_and_month(entry.decided_ms)
+    if isinstance(entry.intent, Adjustment) or month != now.month:
+        return RETURN_UNCOUNTED
+    return RETURN_TODAY if day == now.day else RETURN_THIS_MONTH
+
+
+def _heir(book: Book, name: str) -> Card:
+    """Return the card that stands in for one that was replaced, after a bounded search."""
+    card = book.cards.get(name)
+    for _ in range(REPLACEMENTS_FOLLOWED_MAX):
+        if card is None or not card.successor:
+            break
+        card = book.cards.get(card.successor)
+    assert card is not None, "a card with an entry exists, and so does its successor"
+    return card
+
+
+def _opposite(entry: Entry, amount_rp: int, card: str) -> Postings:
+    whole = amount_rp == volume_rp(entry)
+    return tuple(
+        _opposite_line(line, abs(line[2]) if whole else amount_rp, card) for line in entry.postings
+    )
+
+
+def _opposite_line(line: Posting, amount_rp: int, card: str) -> Posting:
+    kind, owner, moved_rp = line
+    signed_rp = -amount_rp if moved_rp > 0 else amount_rp
+    purse = purse_of(line)
+    return (kind, owner, signed_rp) if purse is None else purse_line(card, purse[1], signed_rp)

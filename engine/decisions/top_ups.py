@@ -7,6 +7,7 @@ from engine.accounts import (
     BANK_SETTLEMENT,
     FEES,
     PROGRAMME_FUND,
+    PURSE_KINDS,
     Account,
     Posting,
     Postings,
@@ -31,19 +32,18 @@ from engine.verdict import FUNDS_RULE, Doubt, Verdict, filed, refused
 
 
 def decide_top_up(
-    book: Book, card: Card | None, now: Moment, intent: TopUp, *, forced: bool = False
+    book: Book, card: Card | None, now: Moment, intent: TopUp, *, advice: bool
 ) -> Verdict:
     """Decide a top-up: from a bank, from what a bank has in transit, or from a programme's fund.
 
     A programme's purse is opened by its first top-up.
     """
-    advice = forced or intent.proof is not None
     doubts = _doubts(book, card, now, intent, advice=advice)
     balance_rp = purse_now(card, intent.purse).balance_rp
     if doubts and not advice:
         return refused(*doubts[0], balance_rp=balance_rp)
     lines = _lines(book, card, intent)
-    if intent.leg != "bank":
+    if lines[1][0] in PURSE_KINDS:
         balance_rp += intent.amount_rp
     return filed(lines, balance_rp, doubts) if doubts else Verdict(lines, balance_rp)
 

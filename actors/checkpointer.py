@@ -1,0 +1,81 @@
+"""The checkpointer: writes what changed into the views, apart from the way of a tap (D1).
+
+A checkpoint is frozen in one step of the event loop and written by a worker thread. Its entries
+must be durable in the journal first: views are never ahead of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors import limits
+from actors.offload import Offload, in_thread
+from actors.runtime import Life
+from actors.shard import Shard
+from storage.errors import StorageFull
+
+
+class Checkpointer:
+    """Writes the checkpoints of one shard, and a last one at its end.
+
+    Args:
+      shard: whose views.
+      offload: where the blocking write runs.
+      report: takes one line for the operator.
+    """
+
+    def __init__(
+        self, shard: Shard, *, offload: Offload = in_thread, report: Callable[[str], None]
+    ) -> None:
+        self._shard = shard
+        self._offload = offload
+        self._report = report
+        self._full = False
+        self.checkpoints = 0
+
+    async def run(self, life: Life) -> None:
+        """Write a checkpoint when it is time, or when much has changed, until told to stop.
+
+        Raises:
+          StorageFailed: a write or its flush failed; the node must stop.
+
+        Cancellation: a checkpoint on its way to the disk is waited for.
+        """
+        life.ready()
+        while not life.stopping.is_set():
+            await self._wait_due(life.stopping)
+            await self.checkpoint()
+        await self.checkpoint()
+
+    async def checkpoint(self) -> None:
+        """Write one checkpoint, if anything changed."""
+        store = self._shard.store
+        checkpoint = store.begin_checkpoint()
+        if checkpoint is None:
+            return
+        written = False
+        try:
+            await self._shard.wait_durable(checkpoint.position)
+            await self._offload(lambda: store.write_checkpoint(checkpoint))
+            written = True
+        except StorageFull as full:
+            # The journal is what counts; the views catch up when there is room.
+            if not self._full:
+                self._report(f"the disk is full, no checkpoint is written: {full}")
+        finally:
+            if written:
+                store.end_checkpoint(checkpoint)
+            else:
+                store.abandon_checkpoint(checkpoint)
+        self._full = not written
+        self.checkpoints += written
+
+    async def _wait_due(self, stopping: trio.Event) -> None:
+        due_s = trio.current_time() + limits.CHECKPOINT_INTERVAL_S
+        while trio.current_time() < due_s and not stopping.is_set():
+            if self._shard.store.entries_since_checkpoint >= limits.CHECKPOINT_ENTRIES:
+                return
+            with trio.move_on_after(limits.CHECKPOINT_POLL_S):
+                await stopping.wait()

@@ -1,0 +1,171 @@
+"""The desk: answers questions, apart from taps and after them.
+
+Questions wait in one bounded mailbox for a few workers. They are turned away while taps are many:
+a balance can be asked for again, a gate cannot wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import trio
+from msgspec import Struct
+
+from actors import limits
+from actors.offload import Offload, in_thread
+from actors.runtime import Life, Mailbox, MailboxClosed, MailboxTrace
+from actors.shard import Shard
+from engine.transaction import Entry
+from protocol.errors import QueryCode
+from protocol.messages import (
+    AnswerBody,
+    Balance,
+    BalanceOf,
+    DryRun,
+    Failed,
+    Found,
+    Query,
+    Question,
+    Statement,
+    StatementLine,
+    StatementOf,
+    TransactionOf,
+    Trial,
+)
+
+_QUESTIONS = "questions"
+
+
+class Asker(Protocol):
+    """Who is answered."""
+
+    def answer_query(self, query_id: int, body: AnswerBody) -> None:
+        """Take the answer; it must not raise, and must not wait."""
+        ...
+
+
+class Asked(Struct, frozen=True):
+    """A question on its way."""
+
+    asker: Asker
+    terminal: str
+    query: Query
+
+
+class Desk:
+    """Answers the questions of all terminals.
+
+    Args:
+      shard: finds the shard that holds what is asked about.
+      offload: where the journal is read.
+    """
+
+    def __init__(self, shard: Callable[[], Shard], *, offload: Offload = in_thread) -> None:
+        self._shard = shard
+        self._offload = offload
+        self._mailbox = _mailbox()
+
+    def ask(self, asker: Asker, terminal: str, query: Query) -> None:
+        """Take a question, or answer at once when to come again."""
+        if self._shard().load > limits.QUERY_LOAD_SHARE:
+            asker.answer_query(query.id, _come_again(limits.BUSY_RETRY_MS))
+        elif busy := self._mailbox.put_nowait(Asked(asker, terminal, query), _QUESTIONS):
+            asker.answer_query(query.id, _come_again(busy.retry_after_ms))
+
+    def trace(self) -> MailboxTrace:
+        """Return depth and age of what waits."""
+        return self._mailbox.trace()
+
+    async def run(self, life: Life) -> None:
+        """Answer until told to stop; what still waits then is told to come again."""
+        mailbox = self._mailbox
+        try:
+            async with trio.open_nursery() as nursery:
+                for _ in range(limits.QUERY_WORKERS):
+                    nursery.start_soon(self._work, mailbox)
+                life.ready()
+                await life.stopping.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            for asked in mailbox.close():
+                asked.asker.answer_query(asked.query.id, _come_again(limits.BUSY_RETRY_MS))
+            self._mailbox = _mailbox()
+
+    async def _work(self, mailbox: Mailbox[Asked, str]) -> None:
+        while True:
+            try:
+                asked = await mailbox.get()
+            except MailboxClosed:
+                return
+            body: AnswerBody = _come_again(limits.BUSY_RETRY_MS)
+            try:
+                body = await self._answer(self._shard(), asked.terminal, asked.query.question)
+            finally:
+                # Also when it fails or is cancelled: every question is answered.
+                asked.asker.answer_query(asked.query.id, body)
+
+    async def _answer(self, shard: Shard, terminal: str, question: Question) -> AnswerBody:
+        if isinstance(question, DryRun):
+            return Trial(shard.dry_run(terminal, question.transaction))
+        # What is told must not be undone by a crash: the present is durable first.
+        position = shard.book.position
+        if isinstance(question, TransactionOf):
+            return await self._transaction(shard, question)
+        if isinstance(question, StatementOf):
+            return await self._statement(shard, question)
+        if question.position is None and question.at_ms is None:
+            balance_rp = shard.store.balance_rp(question.kind, question.owner)
+            decided_ms = shard.book.decided_ms
+            await shard.wait_durable(position)
+            if balance_rp is None:
+                return _not_found("query.question.owner", "there is no such account")
+            return Balance(balance_rp, position, decided_ms)
+        return await self._past_balance(shard, question)
+
+    async def _transaction(self, shard: Shard, question: TransactionOf) -> AnswerBody:
+        position = shard.store.position_of(question.terminal, question.counter)
+        if position is None:
+            return _not_found("query.question.counter", "there is no such transaction")
+        await shard.wait_durable(position + 1)
+        entry: Entry = await self._offload(lambda: shard.store.journal.entry_at(position))
+        return Found(position, entry)
+
+    async def _statement(self, shard: Shard, question: StatementOf) -> AnswerBody:
+        history = shard.store.history(question.kind, question.owner)
+        await shard.wait_durable(history.position)
+        found = await self._offload(lambda: history.statement(question.before, question.limit))
+        if found is None:
+            return _not_found("query.question.before", "too far back for one question")
+        lines = tuple(
+            StatementLine(line.position, line.amount_rp, line.entry) for line in found.lines
+        )
+        return Statement(lines, found.next)
+
+    async def _past_balance(self, shard: Shard, question: BalanceOf) -> AnswerBody:
+        history = shard.store.history(question.kind, question.owner)
+        await shard.wait_durable(history.position)
+
+        def look() -> tuple[int, int | None]:
+            position = question.position
+            if position is None:
+                position = history.position_at(question.at_ms or 0)
+            position = min(position, history.position)
+            return position, history.balance_at(position)
+
+        position, balance_rp = await self._offload(look)
+        if balance_rp is None:
+            return _not_found("query.question.position", "too far back for one question")
+        return Balance(balance_rp, position, question.at_ms or shard.book.decided_ms)
+
+
+def _mailbox() -> Mailbox[Asked, str]:
+    return Mailbox({_QUESTIONS: limits.QUERIES_WAITING_MAX})
+
+
+def _come_again(retry_after_ms: int) -> Failed:
+    return Failed(QueryCode.BUSY, "", "taps come first", retry_after_ms)
+
+
+def _not_found(field: str, text: str) -> Failed:
+    return Failed(QueryCode.NOT_FOUND, field, text)

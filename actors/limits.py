@@ -1,0 +1,71 @@
+"""Every bound of the actors, with its reason beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+OPEN_ENTRIES_MAX: Final = 8_192
+"""Entries that may wait for the next block: a tenth of a second at full speed."""
+
+QUERY_LOAD_SHARE: Final = 0.5
+"""Queries are turned away when the open block is fuller than this; taps go on."""
+
+BUSY_RETRY_MS: Final = 200
+"""When a terminal that was turned away should come again: a few blocks later."""
+
+FULL_DISK_RETRY_MS: Final = 2_000
+"""When to come again after a full disk: somebody has to make room first."""
+
+FULL_DISK_POLL_S: Final = 0.5
+"""How often a block that found no room is tried again."""
+
+QUARANTINE_RETRY_MS: Final = 60_000
+"""A card whose handler failed waits for an engineer."""
+
+QUARANTINED_CARDS_MAX: Final = 1_000
+"""More failing cards than this are a failing program: the shard stops."""
+
+CHECKPOINT_INTERVAL_S: Final = 5.0
+"""Time between two checkpoints of a busy shard."""
+
+CHECKPOINT_ENTRIES: Final = 200_000
+"""Entries after which a checkpoint does not wait for its time: a second of replay."""
+
+CHECKPOINT_POLL_S: Final = 0.25
+"""How often the checkpointer looks at how much has changed."""
+
+RECOVERY_S_MAX: Final = 3_600.0
+"""An ordinary start takes seconds; rebuilding all views of a year may take this long."""
+
+SHARD_STOP_S: Final = 60.0
+"""What a stop allows for the last block and the last checkpoint."""
+
+OUTPUT_BYTES_MAX: Final = 1024 * 1024
+"""Answers that may wait for a terminal that does not read; past it the line is cut."""
+
+RECEIVE_BYTES: Final = 64 * 1024
+"""Read from a socket at once: twenty frames of fifty taps."""
+
+QUERIES_WAITING_MAX: Final = 256
+"""Questions of all terminals together that may wait."""
+
+QUERY_WORKERS: Final = 2
+"""Questions worked on at the same time, each in a thread of its own."""
+
+SESSIONS_MAX: Final = 20_000
+"""Connections of one node: the terminals of the city."""
+
+SWEEP_S: Final = 1.0
+"""How often silent connections are looked for."""
+
+DRAIN_S: Final = 5.0
+"""What a stop allows for answers on their way."""
+
+LINGER_S: Final = 2.0
+"""How long a terminal has to read our last words and hang up."""
+
+ACCEPTED_AT_ONCE: Final = 64
+"""Connections taken before others get a turn."""
+
+LISTEN_BACKLOG: Final = 1_024
+"""Connections that the kernel keeps while the node is busy accepting."""

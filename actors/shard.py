@@ -1,0 +1,263 @@
+"""The shard: a set of cards with one journal and one writer.
+
+Cards are virtual actors: one exists as soon as it is addressed, handles one transaction at a time,
+and has no task of its own. All of a frame is decided in one synchronous call, so nothing can come
+between two looks at the same card. Decided entries join the open block; the committer takes the
+block, makes it durable, and only then are the answers released.
+
+    frame -> Shard.submit -> decide, apply -> open block -> committer -> Shard.release -> answers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import trio
+from msgspec import Struct
+
+from actors import limits
+from actors.runtime.trace import MailboxTrace, reason_of
+from engine.decisions import decide
+from engine.errors import Reason
+from engine.moment import Moment, moment
+from engine.resend import difference
+from engine.seen import Seen
+from engine.transaction import Entry, Transaction
+from protocol.errors import BusyReason
+from protocol.messages import Outcome
+from storage.shard_store import ShardStore
+
+
+class Placed(Struct, frozen=True):
+    """Entries of one sender that stand one after the other in the journal."""
+
+    first_position: int
+    entries: list[Entry]
+
+
+class Sender(Protocol):
+    """Who is answered when a transaction is durable."""
+
+    def answer(self, placed: Sequence[Placed]) -> None:
+        """Take what has become durable; it must not raise, and must not wait."""
+        ...
+
+
+class OpenBlock:
+    """Entries that wait for their block, and who is to be told."""
+
+    __slots__ = ("entries", "first_position", "opened_s", "senders")
+
+    def __init__(self, first_position: int) -> None:
+        self.first_position = first_position
+        self.opened_s = 0.0
+        self.entries: list[Entry] = []
+        self.senders: dict[Sender, list[Placed]] = {}
+
+
+class Quarantined(Struct, frozen=True):
+    """A card whose handler failed, and why."""
+
+    card: str
+    since_ms: int
+    why: str
+
+
+class Shard:
+    """Decides transactions and keeps what is decided but not durable yet.
+
+    Args:
+      store: journal, views and book of this shard.
+      now_ms: the host's clock, milliseconds since 1970.
+    """
+
+    def __init__(self, store: ShardStore, *, now_ms: Callable[[], int]) -> None:
+        self.store = store
+        self.book = store.book
+        self.durable_position = store.book.position
+        self.stopped_by: BusyReason | None = None
+        self.quarantine: dict[str, Quarantined] = {}
+        self.work = trio.Event()
+        self._now_ms = now_ms
+        self._open = OpenBlock(store.book.position)
+        self._committing: OpenBlock | None = None
+        self._durable = trio.Event()
+        self._refused = 0
+        self._first_position = store.book.position
+        # Transactions may refer to what is decided and not durable yet.
+        self.book.find_entry = self.find_entry
+
+    # --- deciding -----------------------------------------------------------------------------
+
+    def submit(
+        self, sender: Sender, terminal: str, transactions: Sequence[Transaction]
+    ) -> list[Outcome]:
+        """Decide the transactions of one frame, in order.
+
+        Returns the outcomes that need no waiting: repeats, conflicts, and what is turned away.
+        All others reach `sender.answer` once they are durable.
+        """
+        if self.stopped_by:
+            return self._turn_away(transactions, self.stopped_by, limits.FULL_DISK_RETRY_MS)
+        if len(self._open.entries) + len(transactions) > limits.OPEN_ENTRIES_MAX:
+            return self._turn_away(transactions, BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
+        book = self.book
+        first_position = book.position
+        now = self.now()
+        seen = book.terminals.get(terminal) or Seen()
+        entries: list[Entry] = []
+        at_once: list[Outcome] = []
+        for transaction in transactions:
+            counter = transaction.counter
+            if counter != seen.high + 1 and (known := self._known(seen, terminal, transaction)):
+                at_once.append(known)
+                continue
+            entry = self._decide(now, terminal, transaction)
+            if isinstance(entry, Outcome):
+                at_once.append(entry)
+                continue
+            seen = book.terminals[terminal] = seen.with_counter(counter)
+            self.store.note(terminal, counter, book.position, 1)
+            book.apply(entry)
+            if entry.exceptions:
+                self.store.note_exception(book.position - 1, entry.exceptions)
+            entries.append(entry)
+            self._open.entries.append(entry)
+        if entries:
+            if len(self._open.entries) == len(entries):
+                self._open.opened_s = trio.current_time()
+            self._open.senders.setdefault(sender, []).append(Placed(first_position, entries))
+            self.work.set()
+        return at_once
+
+    def dry_run(self, terminal: str, transaction: Transaction) -> Outcome:
+        """Decide a transaction without posting or remembering anything."""
+        entry = self._decide(self.now(), terminal, transaction)
+        return entry if isinstance(entry, Outcome) else outcome_of(entry, -1)
+
+    def now(self) -> Moment:
+        """Return the moment of a decision; the journal's time never runs backwards."""
+        return moment(max(self._now_ms(), self.book.decided_ms))
+
+    def _decide(self, now: Moment, terminal: str, transaction: Transaction) -> Entry | Outcome:
+        card = transaction.intent.card
+        if card in self.quarantine:
+            return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
+        try:
+            return decide(self.book, now, terminal, transaction)
+        except Exception as failure:
+            # The handler of one card failed. Deciding changes nothing, so its neighbours go on;
+            # where no card is to blame, or very many are, the shard starts again.
+            if not card or len(self.quarantine) >= limits.QUARANTINED_CARDS_MAX:
+                raise
+            self.quarantine[card] = Quarantined(card, now.ms, reason_of(failure))
+            return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
+
+    def _turn_away(
+        self, transactions: Sequence[Transaction], reason: str, retry_after_ms: int
+    ) -> list[Outcome]:
+        self._refused += len(transactions)
+        return [_busy(transaction, reason, retry_after_ms) for transaction in transactions]
+
+    # --- sending again ------------------------------------------------------------------------
+
+    def _known(self, seen: Seen, terminal: str, transaction: Transaction) -> Outcome | None:
+        counter = transaction.counter
+        if not seen.has(counter):
+            if seen.has_room_for(counter):
+                return None
+            return Outcome(counter, "refused", reason=Reason.TOO_MANY_GAPS)
+        position = self.store.position_of(terminal, counter)
+        assert position is not None, f"{terminal}/{counter} was seen and has no position"
+        entry = self._entry_at(position)
+        field = difference(entry, transaction)
+        if field:
+            return Outcome(counter, "conflict", position=position, repeated=True, detail=field)
+        if position >= self.durable_position:
+            return Outcome(
+                counter, "in_progress", repeated=True, retry_after_ms=limits.BUSY_RETRY_MS
+            )
+        return outcome_of(entry, position, repeated=True)
+
+    def find_entry(self, terminal: str, counter: int) -> Entry | None:
+        """Return the entry of a transaction, durable or still in an open block."""
+        position = self.store.position_of(terminal, counter)
+        return None if position is None else self._entry_at(position)
+
+    def _entry_at(self, position: int) -> Entry:
+        for block in (self._open, self._committing):
+            if block is not None and position >= block.first_position:
+                return block.entries[position - block.first_position]
+        return self.store.journal.entry_at(position)
+
+    # --- committing ---------------------------------------------------------------------------
+
+    @property
+    def load(self) -> float:
+        """How full the open block is: 0 empty, 1 turns transactions away."""
+        return len(self._open.entries) / limits.OPEN_ENTRIES_MAX
+
+    @property
+    def waiting(self) -> int:
+        """Entries that are decided and not durable yet."""
+        return self.book.position - self.durable_position
+
+    def trace(self) -> MailboxTrace:
+        """Return what waits to be durable, as a mailbox of the committer."""
+        waiting = self._committing or self._open
+        age_s = trio.current_time() - waiting.opened_s if waiting.entries else 0.0
+        return MailboxTrace(
+            depth=self.waiting,
+            depth_max=2 * limits.OPEN_ENTRIES_MAX,
+            oldest_age_s=age_s,
+            accepted=self.book.position - self._first_position,
+            refused=self._refused,
+        )
+
+    def take_block(self) -> OpenBlock | None:
+        """Close the open block and hand it to the committer; a new one opens behind it."""
+        assert self._committing is None, "one block is committed at a time"
+        if not self._open.entries:
+            return None
+        self._committing = self._open
+        self._open = OpenBlock(self.book.position)
+        self.work = trio.Event()
+        return self._committing
+
+    def release(self, block: OpenBlock) -> None:
+        """Answer everybody in a block that is durable now."""
+        assert block is self._committing
+        self._committing = None
+        self.durable_position = block.first_position + len(block.entries)
+        self._durable.set()
+        self._durable = trio.Event()
+        for sender, placed in block.senders.items():
+            sender.answer(placed)
+
+    async def wait_durable(self, position: int) -> None:
+        """Wait until the journal is durable up to a position.
+
+        Cancellation: leaves no trace.
+        """
+        while self.durable_position < position:
+            await self._durable.wait()
+
+
+def outcome_of(entry: Entry, position: int, *, repeated: bool = False) -> Outcome:
+    """Return the outcome that an entry tells."""
+    return Outcome(
+        entry.counter,
+        "refused" if entry.reason else "posted",
+        entry.balance_rp,
+        position,
+        repeated,
+        entry.reason,
+        entry.rule,
+        entry.detail,
+        entry.exceptions,
+    )
+
+
+def _busy(transaction: Transaction, reason: str, retry_after_ms: int) -> Outcome:
+    return Outcome(transaction.counter, "busy", reason=reason, retry_after_ms=retry_after_ms)

@@ -1,0 +1,156 @@
+"""The terminal actor: one connection, from its first byte to its last.
+
+It reads once, takes every frame that came, hands all transactions to the shard, and writes once
+(D3). Outcomes that have to be durable first come back through `answer`, called by the committer,
+and go straight into the socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import trio
+from msgspec import Struct
+
+from actors import limits
+from actors.desk import Desk
+from actors.runtime import Life
+from actors.shard import Placed, Shard, outcome_of
+from actors.transport import Transport
+from protocol.errors import Code, ProtocolViolation
+from protocol.messages import AnswerBody, Outcome, Query, Submit
+from protocol.session import FindKey, ServerSession
+from protocol.websocket import ServerWebSocket
+
+
+class Services(Struct, frozen=True):
+    """What a terminal actor needs of its node.
+
+    Attributes:
+      shard: the shard as it is now; it may have been started again.
+      desk: answers questions.
+      find_key: finds an enrolled key.
+      now_ms: the host's clock.
+      nonce: 32 fresh bytes of chance.
+    """
+
+    shard: Callable[[], Shard]
+    desk: Desk
+    find_key: FindKey
+    now_ms: Callable[[], int]
+    nonce: Callable[[], bytes]
+
+
+class TerminalActor:
+    """Serves one connection.
+
+    Args:
+      transport: the connection.
+      services: of the node.
+    """
+
+    def __init__(self, transport: Transport, services: Services) -> None:
+        self._transport = transport
+        self._services = services
+        self._shard = services.shard()
+        self._websocket = ServerWebSocket()
+        self.session = ServerSession(
+            services.nonce(), services.now_ms(), services.find_key, self._last_counter
+        )
+
+    async def run(self, life: Life) -> None:
+        """Serve the terminal until either side ends it.
+
+        Cancellation: the connection is cut; what was decided is posted all the same.
+        """
+        life.ready()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read, nursery.cancel_scope)
+                nursery.start_soon(self._transport.flush)
+                await life.stopping.wait()
+                # What was taken is answered first; then the terminal is told to come again.
+                await self._shard.wait_durable(self._shard.book.position)
+                self._fail(ProtocolViolation(Code.NODE_STOPPING))
+        finally:
+            self._transport.close()
+
+    async def _read(self, scope: trio.CancelScope) -> None:
+        while not self._websocket.closed:
+            data = await self._transport.receive()
+            if not data:
+                break
+            self._take(data)
+        # The other side may still be sending: a hard close now would throw away our last frame.
+        self._transport.send_eof()
+        with trio.move_on_after(limits.LINGER_S):
+            while await self._transport.receive():
+                pass
+        scope.cancel()
+
+    def _take(self, data: bytes) -> None:
+        session, websocket = self.session, self._websocket
+        now_ms = self._services.now_ms()
+        at_once: list[Outcome] = []
+        violation: ProtocolViolation | None = None
+        for payload in websocket.receive(data):
+            try:
+                wanted = session.receive(payload, now_ms)
+            except ProtocolViolation as broken:
+                violation = broken
+                break
+            if isinstance(wanted, Submit):
+                at_once += self._shard.submit(self, session.terminal, wanted.transactions)
+            elif isinstance(wanted, Query):
+                self._services.desk.ask(self, session.terminal, wanted)
+        if at_once:
+            session.outbox.append(session.answer(at_once))
+        self._send_outbox()
+        if violation:
+            websocket.close(violation.close_code, violation.code)
+        self._transport.send_nowait(websocket.take_output())
+
+    def answer(self, placed: Sequence[Placed]) -> None:
+        """Tell the terminal what has become durable."""
+        outcomes = [
+            outcome_of(entry, position)
+            for run in placed
+            for position, entry in enumerate(run.entries, run.first_position)
+        ]
+        self._send(self.session.answer(outcomes))
+
+    def answer_query(self, query_id: int, body: AnswerBody) -> None:
+        """Tell the terminal the answer to a question."""
+        self._send(self.session.answer_query(query_id, body))
+
+    def check_deadline(self) -> None:
+        """End the connection if it was silent for too long."""
+        try:
+            self.session.check_deadline(self._services.now_ms())
+        except ProtocolViolation as violation:
+            self._fail(violation)
+
+    def _fail(self, violation: ProtocolViolation) -> None:
+        self.session.close(violation)
+        self._send_outbox()
+        self._websocket.close(violation.close_code, violation.code)
+        self._transport.send_nowait(self._websocket.take_output())
+
+    def _send_outbox(self) -> None:
+        outbox = self.session.outbox
+        if outbox:
+            frame = self._websocket.frame
+            self._send_framed(b"".join([frame(payload) for payload in outbox]))
+            outbox.clear()
+
+    def _send(self, payload: bytes) -> None:
+        self._send_framed(self._websocket.frame(payload))
+
+    def _send_framed(self, data: bytes) -> None:
+        if self._websocket.open:
+            self._transport.send_nowait(data)
+
+    def _last_counter(self, terminal: str) -> int:
+        seen = self._shard.book.terminals.get(terminal)
+        return seen.high if seen else 0
+

@@ -1,0 +1,174 @@
+"""A connection for load: as little work as possible on the client's side.
+
+Frames are prepared before the clock starts. The handshake is the ordinary one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import msgspec
+import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from engine.transaction import Transaction
+from protocol.messages import (
+    SUBPROTOCOL,
+    VERSION,
+    Challenge,
+    Error,
+    FromNode,
+    Hello,
+    Outcome,
+    Outcomes,
+    Prove,
+    Ready,
+    Submit,
+    proof_text,
+)
+
+_DECODER = msgspec.msgpack.Decoder(FromNode)
+_ENCODER = msgspec.msgpack.Encoder()
+_READ_BYTES = 256 * 1024
+
+
+class LineBroken(Exception):
+    """The node closed the line, or answered what was not asked."""
+
+
+def submit_frame(transactions: Sequence[Transaction]) -> bytes:
+    """Return the masked frame of a submit, ready to be sent."""
+    payload = _ENCODER.encode(Submit(tuple(transactions)))
+    return Frame(Opcode.BINARY, payload).serialize(mask=True)
+
+
+class Line:
+    """One terminal's connection; made by `open_line`.
+
+    Attributes:
+      ready: what the node granted.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._received = bytearray()
+        self.ready: Ready
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes of one or more frames."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[self._sock.send(view) :]
+            except BlockingIOError:
+                await trio.lowlevel.wait_writable(self._sock)
+
+    async def outcomes(self) -> list[Outcome]:
+        """Wait for outcomes, one frame at least.
+
+        Raises:
+          LineBroken: the node said something else.
+        """
+        found: list[Outcome] = []
+        while not found:
+            for message in await self._messages():
+                if not isinstance(message, Outcomes):
+                    raise LineBroken(str(message))
+                found += message.outcomes
+        return found
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+    async def _messages(self) -> list[FromNode]:
+        await trio.lowlevel.wait_readable(self._sock)
+        data = self._sock.recv(_READ_BYTES)
+        if not data:
+            raise LineBroken("the node closed the line")
+        received = self._received
+        received += data
+        messages: list[FromNode] = []
+        at = 0
+        while (end := _frame_end(received, at)) is not None:
+            start = end[0]
+            if received[at] & 0x0F != Opcode.BINARY:
+                raise LineBroken(f"closed: {bytes(received[start : end[1]])!r}")
+            messages.append(_DECODER.decode(memoryview(received)[start : end[1]].tobytes()))
+            at = end[1]
+        del received[:at]
+        return messages
+
+    async def shake_hands(self, url: str, terminal: str, key: Ed25519PrivateKey) -> None:
+        """Open the websocket and prove who we are."""
+        core = ClientProtocol(parse_uri(url), subprotocols=[Subprotocol(SUBPROTOCOL)])
+        core.send_request(core.connect())
+        await self.send(b"".join(core.data_to_send()))
+        while b"\r\n\r\n" not in self._received:
+            await trio.lowlevel.wait_readable(self._sock)
+            self._received += self._sock.recv(_READ_BYTES)
+        head, _, rest = bytes(self._received).partition(b"\r\n\r\n")
+        if b" 101 " not in head.split(b"\r\n", 1)[0]:
+            raise LineBroken(head.decode(errors="replace"))
+        self._received = bytearray(rest)
+        public_key = key.public_key().public_bytes_raw()
+        await self._say(Hello((VERSION,), terminal, public_key, "bench"))
+        challenge = (await self._messages())[0]
+        if not isinstance(challenge, Challenge):
+            raise LineBroken(str(challenge))
+        text = proof_text(challenge.nonce, public_key, terminal)
+        await self._say(Prove(key.sign(text)))
+        ready = (await self._messages())[0]
+        if isinstance(ready, Error) or not isinstance(ready, Ready):
+            raise LineBroken(str(ready))
+        self.ready = ready
+
+    async def _say(self, message: Hello | Prove) -> None:
+        frame = Frame(Opcode.BINARY, _ENCODER.encode(message))
+        await self.send(frame.serialize(mask=True))
+
+
+async def open_line(url: str, terminal: str, key: Ed25519PrivateKey) -> Line:
+    """Connect a terminal.
+
+    Raises:
+      LineBroken: the node refused.
+      OSError: it cannot be reached.
+    """
+    parts = urlsplit(url)
+    sock = socket.create_connection((parts.hostname, parts.port or 80))
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line = Line(sock)
+    try:
+        await line.shake_hands(url, terminal, key)
+    except BaseException:
+        line.close()
+        raise
+    return line
+
+
+def new_key() -> Ed25519PrivateKey:
+    """Return a fresh key."""
+    return Ed25519PrivateKey.from_private_bytes(os.urandom(32))
+
+
+def _frame_end(data: bytearray, at: int) -> tuple[int, int] | None:
+    """Return where the payload of the frame at `at` begins and ends, if it is whole."""
+    if len(data) < at + 2:
+        return None
+    size, start = data[at + 1] & 0x7F, at + 2
+    if size > 125:
+        width = 2 if size == 126 else 8
+        if len(data) < start + width:
+            return None
+        size = int.from_bytes(data[start : start + width], "big")
+        start += width
+    return (start, start + size) if len(data) >= start + size else None

@@ -1,0 +1,48 @@
+"""The command `jakarta-one`.
+
+Commands are imported when they are called: `--help` and `verify` need no websocket library.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Final
+
+import click
+
+_COMMANDS: Final = {
+    "serve": "ops.commands.serve",
+    "replay": "ops.commands.replay",
+    "demo": "ops.commands.demo",
+    "bench": "bench.cli",
+    "verify": "ops.commands.verify",
+    "backup": "ops.commands.backup",
+    "restore": "ops.commands.backup",
+    "keys": "ops.commands.keys",
+    "exceptions": "ops.commands.exceptions",
+}
+"""Name of each command and the module that holds it, in the order of `--help`."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name])
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command), f"{cmd_name} is no command"
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="jakarta-one")
+def main() -> None:
+    """Jakarta One: an open transaction engine for a city card.
+
+    \b
+    jakarta-one demo                                  watch a morning of the city
+    jakarta-one serve --data DIR --listen HOST:PORT   run a node
+    """

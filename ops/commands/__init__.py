@@ -1,0 +1,1 @@
+"""The commands of `jakarta-one`, one module each."""

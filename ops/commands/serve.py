@@ -1,0 +1,116 @@
+"""`jakarta-one serve`: run a node."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import click
+import trio
+from msgspec.structs import asdict
+from rich.console import Console
+
+from actors.runtime import Escalation
+from ops.node import Listening, is_loopback, run_node
+from ops.output import json_option
+from storage.errors import StorageError
+
+
+class Address(click.ParamType[tuple[str, int]]):
+    """An address as HOST:PORT; IPv6 in brackets."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Take the two parts apart."""
+        if isinstance(value, tuple):
+            return value
+        host, colon, port = str(value).rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 0xFFFF:
+            self.fail(f"{value} is not HOST:PORT, for example 127.0.0.1:8145", param, ctx)
+        return host.strip("[]"), int(port)
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Data folder; made if there is none.",
+)
+@click.option(
+    "--listen",
+    type=Address(),
+    default="127.0.0.1:8145",
+    show_default=True,
+    help="Address to listen on; port 0 takes a free one.",
+)
+@click.option(
+    "--dev", is_flag=True, help="Enrol unknown keys at first use, with all rights. Loopback only."
+)
+@json_option
+def serve(data: Path, listen: tuple[str, int], *, dev: bool, as_json: bool) -> None:
+    """Run a node on a data folder until it is told to stop (SIGTERM, Ctrl-C).
+
+    \b
+    Example:
+      jakarta-one serve --data /var/lib/jakarta-one --listen 127.0.0.1:8145
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    host, port = listen
+    if not is_loopback(host):
+        message = f"{host} can be reached from outside, and there is no encryption: use loopback"
+        raise click.BadParameter(message, param_hint="--listen")
+
+    def on_listening(node: Listening) -> None:
+        if as_json:
+            click.echo(json.dumps({**asdict(node), "listening": node.url, "pid": os.getpid()}))
+        else:
+            _greet(node, data, dev=dev)
+
+    try:
+        trio.run(_serve, data, host, port, dev, on_listening)
+    except StorageError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{host}:{port}: {error.strerror}") from error
+
+
+async def _serve(data: Path, host: str, port: int, dev: bool, on_listening: object) -> None:  # noqa: FBT001 - trio.run takes positional arguments
+    assert callable(on_listening)
+    try:
+        await run_node(data, host, port, dev=dev, on_listening=on_listening)
+    except* Escalation as group:
+        raise click.ClickException(_innermost(group)) from group
+
+
+def _innermost(group: BaseExceptionGroup[Escalation]) -> str:
+    """Return why a tree gave up: the failure at the end of the chain of causes."""
+    failure: BaseException = group
+    while True:
+        if isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        elif isinstance(failure, Escalation) and failure.__cause__ is not None:
+            failure = failure.__cause__
+        else:
+            return f"the node has stopped: {failure}"
+
+
+def _greet(node: Listening, data: Path, *, dev: bool) -> None:
+    console = Console(highlight=False)
+    console.print(f"Jakarta One serves [bold]{data}[/bold] at [bold]{node.url}[/bold]")
+    console.print(
+        f"journal at position {node.position:,}; {node.replayed:,} entries replayed "
+        f"in {node.recovery_ms:,.0f} ms"
+    )
+    if node.rebuilt:
+        console.print(f"all views were built anew: {node.rebuilt}")
+    if dev:
+        console.print(
+            "[bold red]DEVELOPMENT MODE[/bold red]: every key is enrolled at first use, "
+            "with all rights. Never run this where anybody else can connect."
+        )

@@ -1,0 +1,188 @@
+"""The statement at the end of the demo: what happened, where the money is, and that it balances."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from typing import Final
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PROGRAMME_FUND, PURSE
+from engine.transaction import Group, Intent, Issue, Tap
+from ops.demo.city import MIDNIGHT
+from ops.demo.network import Network
+from ops.demo.result import Latency, Result
+
+_KINDS: Final = (
+    (PURSE, "Purses of the cards"),
+    (OPERATOR_REVENUE, "Revenue of the operators"),
+    (BANK_SETTLEMENT, "Banks: top-ups to hand over"),
+    (PROGRAMME_FUND, "Programme: free rides to pay"),
+)
+
+
+def render(console: Console, network: Network, result: Result) -> None:
+    """Print the statement."""
+    title = f"Jakarta One: a morning of the city, {MIDNIGHT:%A} {MIDNIGHT.day} {MIDNIGHT:%B %Y}"
+    parts: tuple[RenderableType, ...] = (
+        _events(result),
+        _operators(network, result),
+        _banks(network, result),
+        _accounts(result),
+        _figures(result),
+        _verdict(result),
+        _next_steps(result),
+    )
+    console.print()
+    console.rule(Text(title, "bold"))
+    for part in parts:
+        console.print()
+        console.print(Padding(part, (0, 1)))
+
+
+def rupiah(amount_rp: int) -> str:
+    """Return an amount as people read it: `Rp3,500`, `-Rp3,500`."""
+    return f"{'-' if amount_rp < 0 else ''}Rp{abs(amount_rp):,}"
+
+
+def _table(title: str, first: str, *others: str, footer: bool = False) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_footer=footer,
+    )
+    table.add_column(first, min_width=28)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _events(result: Result) -> Table:
+    table = Table(title="What happened", title_justify="left", title_style="bold", box=None)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for event in result.events:
+        milliseconds = event.at.microsecond // 1000
+        table.add_row(f"{event.at:%Y-%m-%d %H:%M:%S}.{milliseconds:03}", event.text)
+    return table
+
+
+def _operators(network: Network, result: Result) -> Table:
+    trips = Counter[str]()
+    for plan in result.city.taps:
+        tap = _tap_of(plan.intent)
+        trips[tap.operator] += tap.direction == "in"
+    table = _table("Operators", "Operator", "Trips", "Acknowledged", "In the ledger")
+    for operator in dict.fromkeys(line.operator for line in network.lines):
+        account = (OPERATOR_REVENUE, operator)
+        table.add_row(
+            operator,
+            f"{trips[operator]:,}",
+            rupiah(result.audit.expected.get(account, 0)),
+            rupiah(result.audit.ledger.get(account, 0)),
+        )
+    return table
+
+
+def _tap_of(intent: Intent) -> Tap:
+    tap = intent.parts[0] if isinstance(intent, Group) else intent
+    assert isinstance(tap, Tap), "a gate plans nothing else"
+    return tap
+
+
+def _banks(network: Network, result: Result) -> Table:
+    cards = Counter(
+        plan.intent.bank for plan in result.city.loads if isinstance(plan.intent, Issue)
+    )
+    table = _table("Banks", "Bank", "Cards", "Acknowledged", "In the ledger")
+    for code, bank in network.banks.items():
+        account = (BANK_SETTLEMENT, code)
+        table.add_row(
+            bank.name,
+            f"{cards[code]:,}",
+            rupiah(result.audit.expected.get(account, 0)),
+            rupiah(result.audit.ledger.get(account, 0)),
+        )
+    return table
+
+
+def _accounts(result: Result) -> Table:
+    audit = result.audit
+    table = _table("All accounts", "Kind", "Accounts", "Balance")
+    for kind, name in _KINDS:
+        count = sum(account[0] == kind for account in audit.ledger)
+        table.add_row(name, f"{count:,}", rupiah(audit.total_rp(kind)))
+    table.add_section()
+    total_rp = audit.sum_of_accounts_rp
+    table.add_row("Sum over all accounts", f"{len(audit.ledger):,}", rupiah(total_rp), style="bold")
+    return table
+
+
+def _figures(result: Result) -> Table:
+    table = _table("Figures", "Measured", "")
+    refused = ", ".join(f"{count:,} {reason}" for reason, count in result.refused.items())
+    outage = result.outage
+    rows = {
+        "Taps sent": f"{result.taps_sent:,}",
+        "posted": f"{result.posted:,}",
+        "refused": refused or "0",
+        "sent again after the kill": f"{result.resent:,}",
+        "of these decided before": f"{result.duplicates:,}",
+        "Throughput": f"{result.taps_per_s:,.0f} taps/s for {result.sending_s:.1f} s",
+        "Latency, all taps": _latency(result.latency),
+    }
+    if outage:
+        rows["Latency, but for the outage"] = _latency(result.calm)
+        rows["Outage"] = f"{outage.down_ms:,.0f} ms, of which {outage.recovery_ms:,.0f} ms recovery"
+    rows["Journal"] = f"{result.audit.entries:,} entries in {result.blocks:,} blocks"
+    for name, value in rows.items():
+        table.add_row(name if name[0].isupper() else f"  {name}", value)
+    return table
+
+
+def _latency(latency: Latency) -> str:
+    return f"p50 {latency.p50_ms:,.1f} ms, p99 {latency.p99_ms:,.1f} ms"
+
+
+def _verdict(result: Result) -> Panel:
+    audit = result.audit
+    counts = f"{audit.lost} lost, {audit.doubled} doubled, {result.unanswered} unanswered"
+    journal = "journal verified" if result.verified else "journal NOT verified"
+    total = f"sum over all accounts {rupiah(audit.sum_of_accounts_rp)}"
+    lines = [f"{counts}; {total}; {journal}."]
+    if audit.strangers:
+        lines.append(f"{audit.strangers} entries that nobody sent.")
+    lines += [*audit.differences, *result.problems]
+    head = "Balanced to the rupiah." if result.balanced else "NOT BALANCED."
+    style = "green" if result.balanced else "red"
+    return Panel(Text("\n".join([head, *lines])), border_style=style, style=style, expand=False)
+
+
+def _next_steps(result: Result) -> Table:
+    table = Table(title="Where to go next", title_justify="left", title_style="bold", box=None)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    folder = shlex.quote(result.folder or "morning")
+    if not result.folder:
+        table.add_row(
+            f"jakarta-one demo --seed {result.seed} --data {folder}",
+            "the same, and keep its folder",
+        )
+    steps = {
+        f"jakarta-one verify {folder}": "check chain, sums and views by yourself",
+        f"jakarta-one backup {folder} copy": "a copy of it, also while a node runs",
+        f"jakarta-one serve --data {folder} --dev": "go on from where it stopped",
+        "jakarta-one bench": "how fast this machine can go",
+        "docs/protocol.md": "write a terminal of your own",
+    }
+    for command, purpose in steps.items():
+        table.add_row(command, purpose)
+    return table

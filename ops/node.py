@@ -1,0 +1,159 @@
+"""The composition root of a node: where the clock, chance, the disk and the network come in."""
+
+from __future__ import annotations
+
+import gc
+import ipaddress
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+import trio
+from msgspec import Struct
+
+from actors.listener import open_listening_socket
+from actors.runtime import Event, Report
+from actors.tree import NodeTree
+from protocol.session import EnrolledKey, FindKey
+from storage.folder import DataFolder
+from storage.journal import TABLES as JOURNAL_TABLES
+from storage.key_store import KEYS_TABLES, KeyStore
+from storage.lmdb_store import LmdbStore
+from storage.shard_store import ShardStore
+from storage.view_rows import VIEWS_TABLES
+
+log: Final = logging.getLogger("jakarta_one")
+
+
+class Listening(Struct, frozen=True):
+    """A node that takes connections.
+
+    Attributes:
+      url: where.
+      position: of the next entry of its journal.
+      replayed: entries folded in since the last checkpoint.
+      recovery_ms: what opening the shard took.
+      rebuilt: why all views were built anew; empty if they were not.
+    """
+
+    url: str
+    position: int
+    replayed: int
+    recovery_ms: float
+    rebuilt: str
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def run_node(
+    data: Path, host: str, port: int, *, dev: bool, on_listening: Callable[[Listening], None]
+) -> None:
+    """Run a node on a data folder until SIGTERM or SIGINT.
+
+    Args:
+      data: the folder; it is made if there is none.
+      host: address to listen on.
+      port: 0 takes a free one.
+      dev: enrol unknown keys at first use.
+      on_listening: called once terminals can connect.
+
+    Raises:
+      StorageError: the folder cannot be used.
+      OSError: the address cannot be used.
+      ExceptionGroup: the tree gave up; it holds an Escalation that says why.
+    """
+    with ExitStack() as held:
+        folder = held.enter_context(DataFolder.open(data, create=True))
+        keys = KeyStore(held.enter_context(_store(folder.keys, KEYS_TABLES)))
+        listening = held.enter_context(open_listening_socket(host, port))
+        tree = NodeTree(
+            open_store=lambda: _open_shard(folder),
+            listening=listening,
+            find_key=_enrolling(keys) if dev else keys.find,
+            now_ms=now_ms,
+            nonce=lambda: os.urandom(32),
+            chance=random.SystemRandom().random,
+            report=_report,
+            note=log.warning,
+        )
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async with tree.supervisor.running():
+                _settle_memory()
+                address = listening.getsockname()
+                on_listening(_listening(tree, address[0], address[1]))
+                await anext(signals)
+                log.info("stopping: answers first, then the last checkpoint")
+
+
+def now_ms() -> int:
+    """Return the host's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def _listening(tree: NodeTree, host: str, port: int) -> Listening:
+    recovered = tree.shard().store.recovered
+    name = f"[{host}]" if ":" in host else host
+    return Listening(
+        url=f"ws://{name}:{port}",
+        position=recovered.position,
+        replayed=recovered.replayed_entries,
+        recovery_ms=round(recovered.took_s * 1000, 1),
+        rebuilt=recovered.rebuilt,
+    )
+
+
+@contextmanager
+def _store(path: Path, tables: tuple[str, ...]) -> Iterator[LmdbStore]:
+    store = LmdbStore(path, tables=tables)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _open_shard(folder: DataFolder) -> Iterator[ShardStore]:
+    with _store(folder.journal, JOURNAL_TABLES) as journal, _store(
+        folder.views, VIEWS_TABLES
+    ) as views:
+        yield ShardStore.open(journal, views, clock=time.monotonic)
+
+
+def _enrolling(keys: KeyStore) -> FindKey:
+    """Find keys, and enrol one that a terminal shows when it has none: for development only."""
+
+    def find(terminal: str, public_key: bytes) -> EnrolledKey | None:
+        known = keys.find(terminal, public_key)
+        if known is None:
+            keys.enroll(terminal, public_key, role="service", at_ms=now_ms(), note="first use")
+            known = keys.find(terminal, public_key)
+        return known
+
+    return find
+
+
+def _settle_memory() -> None:
+    # What is loaded now stays: the collector need not look at it again. Taps make no cycles, so
+    # it may look less often at what they leave.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+def _report(report: Report) -> None:
+    level = logging.ERROR if report.event is Event.ESCALATED else logging.WARNING
+    log.log(level, "%s: %s of %s: %s", report.event, report.child, report.supervisor, report.reason)
+    if report.failure is not None:
+        log.debug("what failed", exc_info=report.failure)

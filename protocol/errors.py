@@ -1,0 +1,113 @@
+"""What can go wrong on the wire, and the stable codes that tell it.
+
+    ProtocolError
+    └── ProtocolViolation   the other side broke a rule; its connection is closed, and no other
+
+The values of all codes are part of the protocol: they are never renamed and never reused.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from protocol.limits import ERROR_TEXT_LENGTH_MAX
+
+
+class Code(StrEnum):
+    """Why the node closes a connection."""
+
+    FRAME_INVALID = "frame_invalid"
+    FRAMES_EXCEEDED = "frames_exceeded"
+    TEXT_FRAME = "text_frame"
+    MESSAGE_TOO_BIG = "message_too_big"
+    PAYLOAD_INVALID = "payload_invalid"
+    MESSAGE_UNKNOWN = "message_unknown"
+    FIELD_INVALID = "field_invalid"
+    MESSAGE_UNEXPECTED = "message_unexpected"
+    NOT_ALLOWED = "not_allowed"
+    VERSION_UNSUPPORTED = "version_unsupported"
+    PROOF_INVALID = "proof_invalid"
+    KEY_UNKNOWN = "key_unknown"
+    KEY_REVOKED = "key_revoked"
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    IDLE = "idle"
+    RATE_EXCEEDED = "rate_exceeded"
+    CREDITS_EXCEEDED = "credits_exceeded"
+    QUERIES_EXCEEDED = "queries_exceeded"
+    NOT_READING = "not_reading"
+    INTERNAL_ERROR = "internal_error"
+    NODE_STOPPING = "node_stopping"
+    NODE_FULL = "node_full"
+
+
+CLOSE_CODES: Final[dict[Code, int]] = {
+    Code.FRAME_INVALID: 1002,
+    Code.FRAMES_EXCEEDED: 1008,
+    Code.TEXT_FRAME: 1003,
+    Code.MESSAGE_TOO_BIG: 1009,
+    Code.PAYLOAD_INVALID: 1007,
+    Code.MESSAGE_UNKNOWN: 1007,
+    Code.FIELD_INVALID: 1007,
+    Code.MESSAGE_UNEXPECTED: 1002,
+    Code.NOT_ALLOWED: 1008,
+    Code.VERSION_UNSUPPORTED: 4000,
+    Code.PROOF_INVALID: 4001,
+    Code.KEY_UNKNOWN: 4002,
+    Code.KEY_REVOKED: 4003,
+    Code.HANDSHAKE_TIMEOUT: 4004,
+    Code.IDLE: 4005,
+    Code.RATE_EXCEEDED: 4006,
+    Code.CREDITS_EXCEEDED: 4007,
+    Code.QUERIES_EXCEEDED: 4008,
+    Code.NOT_READING: 4009,
+    Code.INTERNAL_ERROR: 1011,
+    Code.NODE_STOPPING: 1012,
+    Code.NODE_FULL: 1013,
+}
+"""The websocket close code that goes with each; from 4000 on they are our own (RFC 6455, 7.4.2)."""
+
+
+class BusyReason(StrEnum):
+    """Why a transaction was turned away for now; `card_quarantined` of the engine is another."""
+
+    OVERLOAD = "overload"
+    STORAGE_FULL = "storage_full"
+
+
+class QueryCode(StrEnum):
+    """Why a question has no answer."""
+
+    BUSY = "busy"
+    NOT_ALLOWED = "not_allowed"
+    NOT_FOUND = "not_found"
+    QUESTION_INVALID = "question_invalid"
+
+
+class ProtocolError(Exception):
+    """Root of the exceptions of this package."""
+
+
+class ProtocolViolation(ProtocolError):
+    """The other side broke a rule of the protocol.
+
+    Attributes:
+      code: which rule; also the reason of the close frame.
+      field: where, as `submit.transactions[0].intent.amount_rp`; empty where no field is to blame.
+      text: for a person; its wording may change.
+    """
+
+    def __init__(self, code: Code, field: str = "", text: str = "") -> None:
+        super().__init__(code, field, text)
+        self.code = code
+        self.field = field
+        self.text = text[:ERROR_TEXT_LENGTH_MAX]
+
+    @property
+    def close_code(self) -> int:
+        """The code of the close frame."""
+        return CLOSE_CODES[self.code]
+
+    def __str__(self) -> str:
+        """Return one line for a log."""
+        return " ".join(part for part in (self.code, self.field, self.text) if part)

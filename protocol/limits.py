@@ -1,0 +1,52 @@
+"""Every bound of the protocol, with its reason beside it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FRAME_BYTES_MAX: Final = 256 * 1024
+"""A frame of the most transactions of ordinary size, twice over; of the node's answers too."""
+
+FRAMES_PER_MESSAGE_MAX: Final = 256
+"""Fragments, pings and pongs before a message is whole: one may come in pieces of 1 KiB."""
+
+PARSED_AT_ONCE_BYTES: Final = 4 * 1024
+"""Websocket frames can be six bytes short: what is read is looked at this often on the way."""
+
+REQUEST_BYTES_MAX: Final = 8 * 1024
+"""The HTTP request that opens a connection; whoever sends it is not known yet."""
+
+NESTING_MAX: Final = 8
+"""Two arrays more than the deepest message has (the parts of a group in a dry run)."""
+
+ERROR_TEXT_LENGTH_MAX: Final = 200
+"""What an error says for a person; it may quote what was sent."""
+
+TRANSACTIONS_PER_FRAME_MAX: Final = 500
+"""Deciding these takes a few milliseconds; other terminals wait no longer than that."""
+
+CREDITS: Final = 2_000
+"""Transactions that one terminal may have unanswered: four full frames."""
+
+FRAMES_PER_SECOND_MAX: Final = 1_000
+"""Messages of one connection in a second of the clock; a gate makes one tap a second."""
+
+QUERIES_OPEN_MAX: Final = 16
+"""Questions of one connection without an answer yet."""
+
+STATEMENT_LINES_MAX: Final = 100
+"""Of one answer; a longer statement is asked for in pages."""
+
+HANDSHAKE_S: Final = 10
+"""From the connection to `ready`."""
+
+HEARTBEAT_S: Final = 20
+"""A terminal with nothing to say says so this often."""
+
+IDLE_S: Final = 60
+"""Three heartbeats missed: the connection is closed."""
+
+VERSIONS_MAX: Final = 16
+CAPABILITIES_MAX: Final = 32
+SHORT_TEXT_LENGTH_MAX: Final = 64
+"""What a hello may list; generous for ten years of versions."""

@@ -1,0 +1,315 @@
+"""A terminal's session as the node sees it: payloads in, transactions and questions out.
+
+    new --hello--> challenged --prove--> ready --violation, deadline, close--> closed
+
+No I/O, no clock and no chance: the time comes with each call, the nonce with the session. What the
+session has to say itself stands in `outbox`; the answers to transactions and questions are made
+by `answer` and `answer_query`, which give back what the question took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec.structs import replace
+
+from engine.accounts import is_name
+from protocol import limits
+from protocol.codec import decode, encode
+from protocol.errors import Code, ProtocolViolation, QueryCode
+from protocol.messages import (
+    CAPABILITIES,
+    VERSION,
+    Answer,
+    AnswerBody,
+    BalanceOf,
+    Challenge,
+    Error,
+    Failed,
+    FromTerminal,
+    Heartbeat,
+    Hello,
+    Outcome,
+    Outcomes,
+    Prove,
+    Pulse,
+    Query,
+    Ready,
+    Statement,
+    Submit,
+    proof_text,
+)
+from protocol.rights import Role, may, may_ask
+
+
+class EnrolledKey(Protocol):
+    """What a session needs to know of a key."""
+
+    @property
+    def role(self) -> Role:
+        """What the key may do."""
+        ...
+
+    @property
+    def revoked_ms(self) -> int | None:
+        """Since when it may do nothing any more; None while it may."""
+        ...
+
+
+FindKey: TypeAlias = Callable[[str, bytes], EnrolledKey | None]
+"""Finds the key that a terminal was enrolled with, by its name and the public key."""
+
+LastCounter: TypeAlias = Callable[[str], int]
+"""Tells the highest counter seen of a terminal, 0 for none."""
+
+
+class Phase(StrEnum):
+    """How far a session has come."""
+
+    NEW = "new"
+    CHALLENGED = "challenged"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+class ServerSession:
+    """One connection of a terminal, from `hello` to its end.
+
+    Args:
+      nonce: 32 bytes of chance, never used before.
+      opened_ms: when the connection came in; all times are milliseconds of the host's clock.
+      find_key: finds an enrolled key.
+      last_counter: tells where a terminal's counter stands.
+      credits: transactions that may be unanswered.
+      frames_per_second_max: messages taken in a second.
+      queries_open_max: questions that may be unanswered.
+
+    Attributes:
+      phase: how far it has come.
+      terminal: the name claimed by `hello`, proven once `phase` is `ready`.
+      software: what the terminal says it runs.
+      role: what the terminal may do, from `ready` on.
+      credits: transactions that may still be sent.
+      last_heard_ms: when the last message came.
+      last_heartbeat: the terminal's own clock and backlog, when it told them last.
+      outbox: payloads to send, in order; the caller sends and clears them.
+    """
+
+    def __init__(
+        self,
+        nonce: bytes,
+        opened_ms: int,
+        find_key: FindKey,
+        last_counter: LastCounter,
+        *,
+        credits: int = limits.CREDITS,  # noqa: A002 - the protocol's word
+        frames_per_second_max: int = limits.FRAMES_PER_SECOND_MAX,
+        queries_open_max: int = limits.QUERIES_OPEN_MAX,
+    ) -> None:
+        self.phase = Phase.NEW
+        self.terminal = ""
+        self.software = ""
+        self.role: Role = "terminal"
+        self.credits = credits
+        self.last_heard_ms = opened_ms
+        self.last_heartbeat: Heartbeat | None = None
+        self.outbox: list[bytes] = []
+        self._nonce = nonce
+        self._opened_ms = opened_ms
+        self._find_key = find_key
+        self._last_counter = last_counter
+        self._public_key = b""
+        self._frames_per_second_max = frames_per_second_max
+        self._second = 0
+        self._frames_in_second = 0
+        self._credits_max = credits
+        self._queries_open_max = queries_open_max
+        self._queries_open: set[int] = set()
+
+    # --- what comes in ------------------------------------------------------------------------
+
+    def receive(self, payload: bytes, now_ms: int) -> Submit | Query | None:
+        """Take one payload; return what somebody else has to answer.
+
+        After the end nothing is taken any more.
+
+        Raises:
+          ProtocolViolation: a rule was broken. Nothing of the payload counts, the session is
+            closed, and the last payload of `outbox` tells the terminal why.
+        """
+        if self.phase is Phase.CLOSED:
+            return None
+        try:
+            self._count_frame(now_ms)
+            message = decode(payload)
+            self.last_heard_ms = now_ms
+            return self._handle(message, now_ms)
+        except ProtocolViolation as violation:
+            self.close(violation)
+            raise
+
+    def check_deadline(self, now_ms: int) -> None:
+        """Close the session if it was silent for too long, as `receive` would.
+
+        Raises:
+          ProtocolViolation: the handshake, or the next message, is overdue.
+        """
+        if self.phase is Phase.CLOSED or now_ms < self.deadline_ms:
+            return
+        ready = self.phase is Phase.READY
+        violation = ProtocolViolation(Code.IDLE if ready else Code.HANDSHAKE_TIMEOUT)
+        self.close(violation)
+        raise violation
+
+    @property
+    def deadline_ms(self) -> int:
+        """When the session ends unless something is heard before."""
+        if self.phase is Phase.READY:
+            return self.last_heard_ms + limits.IDLE_S * 1000
+        return self._opened_ms + limits.HANDSHAKE_S * 1000
+
+    def close(self, violation: ProtocolViolation) -> None:
+        """End the session and leave the reason in `outbox`, for the terminal."""
+        if self.phase is not Phase.CLOSED:
+            self.phase = Phase.CLOSED
+            self.outbox.append(encode(Error(violation.code, violation.field, violation.text)))
+
+    # --- what goes out ------------------------------------------------------------------------
+
+    def answer(self, outcomes: Sequence[Outcome]) -> bytes:
+        """Return the payload that answers transactions, with their credits."""
+        given_back = len(outcomes)
+        self.credits += given_back
+        assert self.credits <= self._credits_max, "more was answered than was sent"
+        return encode(Outcomes(tuple(outcomes), given_back))
+
+    def answer_query(self, query_id: int, body: AnswerBody) -> bytes:
+        """Return the payload that answers a question.
+
+        A statement too long for a frame is cut short; its `next` leads to the rest.
+        """
+        self._queries_open.remove(query_id)
+        payload = encode(Answer(query_id, body))
+        while len(payload) > limits.FRAME_BYTES_MAX and isinstance(body, Statement):
+            lines = body.lines[: len(body.lines) // 2]
+            body = replace(body, lines=lines, next=lines[-1].position)
+            payload = encode(Answer(query_id, body))
+        return payload
+
+    # --- messages -----------------------------------------------------------------------------
+
+    def _count_frame(self, now_ms: int) -> None:
+        second = now_ms // 1000
+        if second != self._second:
+            self._second = second
+            self._frames_in_second = 0
+        self._frames_in_second += 1
+        if self._frames_in_second > self._frames_per_second_max:
+            text = f"more than {self._frames_per_second_max} messages in a second"
+            raise ProtocolViolation(Code.RATE_EXCEEDED, "", text)
+
+    def _handle(self, message: FromTerminal, now_ms: int) -> Submit | Query | None:
+        match message:
+            case Submit():
+                self._expect(Phase.READY, "submit")
+                return self._take_submit(message)
+            case Query():
+                self._expect(Phase.READY, "query")
+                return self._take_query(message)
+            case Heartbeat():
+                self._expect(Phase.READY, "heartbeat")
+                self.last_heartbeat = message
+                self.outbox.append(encode(Pulse(message.at_ms, now_ms)))
+            case Hello():
+                self._expect(Phase.NEW, "hello")
+                self._take_hello(message, now_ms)
+            case Prove():
+                self._expect(Phase.CHALLENGED, "prove")
+                self._take_proof(message, now_ms)
+        return None
+
+    def _expect(self, phase: Phase, name: str) -> None:
+        if self.phase is not phase:
+            text = f"the session is {self.phase}, not {phase}"
+            raise ProtocolViolation(Code.MESSAGE_UNEXPECTED, name, text)
+
+    def _take_submit(self, message: Submit) -> Submit:
+        wanted = len(message.transactions)
+        if wanted > self.credits:
+            text = f"{wanted} transactions, {self.credits} credits"
+            raise ProtocolViolation(Code.CREDITS_EXCEEDED, "submit.transactions", text)
+        for number, transaction in enumerate(message.transactions):
+            if not may(self.role, transaction.intent):
+                field = f"submit.transactions[{number}].intent"
+                raise ProtocolViolation(Code.NOT_ALLOWED, field, f"for the role {self.role}")
+        self.credits -= wanted
+        return message
+
+    def _take_query(self, message: Query) -> Query | None:
+        if message.id in self._queries_open:
+            raise ProtocolViolation(Code.FIELD_INVALID, "query.id", "a query of this id is open")
+        if len(self._queries_open) >= self._queries_open_max:
+            text = f"{self._queries_open_max} queries are open"
+            raise ProtocolViolation(Code.QUERIES_EXCEEDED, "query", text)
+        self._queries_open.add(message.id)
+        if failed := self._unanswerable(message):
+            self.outbox.append(self.answer_query(message.id, failed))
+            return None
+        return message
+
+    def _unanswerable(self, query: Query) -> Failed | None:
+        question = query.question
+        if not may_ask(self.role, self.terminal, question):
+            text = f"for the role {self.role}"
+            return Failed(QueryCode.NOT_ALLOWED, "query.question", text)
+        match question:
+            case BalanceOf(position=int(), at_ms=int()):
+                text = "a position or a time, not both"
+                return Failed(QueryCode.QUESTION_INVALID, "query.question.at_ms", text)
+            case _:
+                return None
+
+    def _take_hello(self, message: Hello, now_ms: int) -> None:
+        if VERSION not in message.versions:
+            text = f"this node speaks version {VERSION}"
+            raise ProtocolViolation(Code.VERSION_UNSUPPORTED, "hello.versions", text)
+        if not is_name(message.terminal):
+            text = "printable ASCII without blanks, / and *"
+            raise ProtocolViolation(Code.FIELD_INVALID, "hello.terminal", text)
+        self.terminal = message.terminal
+        self.software = message.software
+        self._public_key = message.public_key
+        self.phase = Phase.CHALLENGED
+        self.outbox.append(encode(Challenge(VERSION, self._nonce, now_ms)))
+
+    def _take_proof(self, message: Prove, now_ms: int) -> None:
+        # The proof comes first: only who holds a key is told whether it is enrolled.
+        text = proof_text(self._nonce, self._public_key, self.terminal)
+        try:
+            Ed25519PublicKey.from_public_bytes(self._public_key).verify(message.signature, text)
+        except (InvalidSignature, ValueError):
+            raise ProtocolViolation(Code.PROOF_INVALID, "prove.signature") from None
+        key = self._find_key(self.terminal, self._public_key)
+        if key is None:
+            raise ProtocolViolation(Code.KEY_UNKNOWN, "hello.public_key")
+        if key.revoked_ms is not None:
+            raise ProtocolViolation(Code.KEY_REVOKED, "hello.public_key")
+        self.role = key.role
+        self.phase = Phase.READY
+        self.outbox.append(
+            encode(
+                Ready(
+                    server_time_ms=now_ms,
+                    last_counter=self._last_counter(self.terminal),
+                    credits=self.credits,
+                    heartbeat_s=limits.HEARTBEAT_S,
+                    frame_bytes_max=limits.FRAME_BYTES_MAX,
+                    transactions_per_frame_max=limits.TRANSACTIONS_PER_FRAME_MAX,
+                    capabilities=CAPABILITIES,
+                )
+            )
+        )

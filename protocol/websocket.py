@@ -1,0 +1,211 @@
+"""The websocket of a terminal as the node sees it: bytes in, messages out (RFC 6455).
+
+A shell around the Sans-I/O core of `websockets` (D3). The core parses frames and answers pings and
+closes; the shell opens the connection, puts messages together, and bounds what the core does not.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from struct import Struct
+from typing import Final
+
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from protocol import limits
+from protocol.errors import Code, ProtocolViolation
+from protocol.messages import SUBPROTOCOL
+
+PATH: Final = "/"
+CLOSE_REASON_BYTES_MAX: Final = 123
+"""What a close frame has room for (RFC 6455, 5.5)."""
+
+_BINARY: Final = 0x80 | Opcode.BINARY
+_SHORT_MAX: Final = 125
+_MIDDLE_MAX: Final = 0xFFFF
+_SHORT_HEADER: Final = Struct("!BB").pack
+_MIDDLE_HEADER: Final = Struct("!BBH").pack
+_LONG_HEADER: Final = Struct("!BBQ").pack
+_HEAD_END: Final = b"\r\n\r\n"
+
+_CODES: Final[dict[int, Code]] = {
+    CloseCode.PROTOCOL_ERROR: Code.FRAME_INVALID,
+    CloseCode.INVALID_DATA: Code.PAYLOAD_INVALID,
+    CloseCode.MESSAGE_TOO_BIG: Code.MESSAGE_TOO_BIG,
+    CloseCode.INTERNAL_ERROR: Code.INTERNAL_ERROR,
+}
+"""Our codes for what the core finds wrong; the end of the stream is none of them."""
+
+
+class _Core(ServerProtocol):
+    """The core, with our codes in the close frames that it sends by itself."""
+
+    def __init__(self, message_bytes_max: int) -> None:
+        # Terminals name no Origin. Web pages do, and none is to reach a node through the browser
+        # of somebody inside its network.
+        super().__init__(
+            origins=[None], subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=message_bytes_max
+        )
+        self.violation: ProtocolViolation | None = None
+
+    def fail(self, code: CloseCode | int, reason: str = "") -> None:
+        """Close at once, as the core does when it finds a frame wrong."""
+        if code in _CODES:
+            self.break_off(_CODES[code], reason)
+        else:
+            super().fail(code)
+
+    def break_off(self, code: Code, text: str) -> None:
+        """Close at once because of a rule, ours or the websocket's."""
+        self.violation = ProtocolViolation(code, "", text)
+        super().fail(self.violation.close_code, _cut(f"{code}: {text}"))
+
+
+class ServerWebSocket:
+    """One connection, from the HTTP request to the last frame.
+
+    `receive` takes what was read and returns the messages in it; then `take_output` is to be
+    written, and once `closed` the connection ends. No error escapes: what breaks the rules closes
+    the connection with a code, and `violation` tells which.
+
+    Args:
+      message_bytes_max: the longest message taken.
+    """
+
+    def __init__(self, *, message_bytes_max: int = limits.FRAME_BYTES_MAX) -> None:
+        self._core = _Core(message_bytes_max)
+        self._request: bytes | None = b""
+        self._fragments: list[bytes] = []
+        self._frames_since_message = 0
+        self._deaf = False
+
+    @staticmethod
+    def frame(payload: bytes) -> bytes:
+        """Return the frame of a message to the terminal, to be sent while `open`."""
+        size = len(payload)
+        if size <= _SHORT_MAX:
+            return _SHORT_HEADER(_BINARY, size) + payload
+        if size <= _MIDDLE_MAX:
+            return _MIDDLE_HEADER(_BINARY, 126, size) + payload
+        return _LONG_HEADER(_BINARY, 127, size) + payload
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Take bytes of the terminal; return the messages that are whole now, in order.
+
+        What the terminal sent before it closed or broke a rule still counts; what arrives after
+        `close` does not.
+        """
+        messages: list[bytes] = []
+        if self._request is not None:
+            data = self._open(self._request + data)
+        core = self._core
+        for start in range(0, len(data), limits.PARSED_AT_ONCE_BYTES):
+            if core.eof_sent:
+                break
+            core.receive_data(data[start : start + limits.PARSED_AT_ONCE_BYTES])
+            for event in core.events_received():
+                assert isinstance(event, Frame), "the request was taken before"
+                if event.opcode is Opcode.BINARY and event.fin:
+                    self._frames_since_message = 0
+                    messages.append(bytes(event.data))
+                elif not self._take_part(event, messages):
+                    break
+        return [] if self._deaf else messages
+
+    def receive_eof(self) -> None:
+        """Take the end of the terminal's bytes."""
+        self._core.receive_eof()
+
+    def take_output(self) -> bytes:
+        """Return what is to be written now: the HTTP response, pongs, close frames."""
+        return b"".join(self._core.data_to_send())
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Begin to close: the terminal has yet to answer, and the caller waits for that, bounded.
+
+        A connection that is not open yet is dropped; one that closes already goes on to do so.
+        """
+        self._deaf = True
+        if self.open:
+            self._core.send_close(code, _cut(reason))
+        elif not self.close_sent:
+            self._core.fail(CloseCode.ABNORMAL_CLOSURE)
+
+    @property
+    def open(self) -> bool:
+        """Whether messages may be sent."""
+        return self._core.state is State.OPEN
+
+    @property
+    def close_sent(self) -> bool:
+        """Whether a close frame was sent, the node's own or the answer to the terminal's."""
+        return self._core.close_sent is not None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection may end, once all output is written."""
+        return self._core.eof_sent
+
+    @property
+    def violation(self) -> ProtocolViolation | None:
+        """The rule of the websocket that the terminal broke."""
+        return self._core.violation
+
+    def _open(self, received: bytes) -> bytes:
+        """Take the HTTP request; return what stands behind it.
+
+        The core gets it alone: frames that come before they may would be answered too early.
+        """
+        head, end, rest = received.partition(_HEAD_END)
+        too_big = len(head) > limits.REQUEST_BYTES_MAX
+        if not end and not too_big:
+            self._request = received
+            return b""
+        self._request = None
+        core = self._core
+        if too_big:
+            text = f"more than {limits.REQUEST_BYTES_MAX} bytes\n"
+            self._respond(core.reject(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, text))
+            return b""
+        core.receive_data(head + end)
+        for request in core.events_received():
+            assert isinstance(request, Request), "frames are not fed yet"
+            if request.path == PATH:
+                self._respond(core.accept(request))
+            else:
+                self._respond(core.reject(HTTPStatus.NOT_FOUND, f"the path is {PATH}\n"))
+        return rest
+
+    def _respond(self, response: Response) -> None:
+        # The date would be the only thing here that is read from a clock.
+        del response.headers["Date"]
+        self._core.send_response(response)
+
+    def _take_part(self, frame: Frame, messages: list[bytes]) -> bool:
+        """Take a frame that is no message by itself: a fragment, a ping, a pong, a text.
+
+        Returns False when it broke a rule.
+        """
+        self._frames_since_message += 1
+        if frame.opcode is Opcode.TEXT:
+            self._core.break_off(Code.TEXT_FRAME, "messages are binary")
+            return False
+        if self._frames_since_message > limits.FRAMES_PER_MESSAGE_MAX:
+            text = f"more than {limits.FRAMES_PER_MESSAGE_MAX} without a message"
+            self._core.break_off(Code.FRAMES_EXCEEDED, text)
+            return False
+        if frame.opcode in (Opcode.BINARY, Opcode.CONT):
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                messages.append(b"".join(self._fragments))
+                self._fragments.clear()
+                self._frames_since_message = 0
+        return True
+
+
+def _cut(reason: str) -> str:
+    return reason.encode()[:CLOSE_REASON_BYTES_MAX].decode(errors="ignore")

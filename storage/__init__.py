@@ -1,0 +1,1 @@
+"""Journal, views, recovery, verification and backup; the only package that touches LMDB."""

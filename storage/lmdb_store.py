@@ -1,0 +1,337 @@
+"""The store on disk: an LMDB environment; the only module that knows LMDB.
+
+LMDB never writes over a page that the last commit needs, and a commit becomes visible by one
+write of less than a sector. So whatever a crash cuts in two was never visible.
+
+The room for the data is taken from the disk before it is needed: the file is always as long as
+the map, and both grow together. A full disk is therefore met while nothing is being written. Met
+by LMDB in the middle of a commit it would be a short write, which LMDB reports as the same
+input/output error as a dying disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+import lmdb
+
+from storage.errors import (
+    StorageDamaged,
+    StorageError,
+    StorageFailed,
+    StorageFull,
+    StorageMissing,
+    refused_by_system,
+)
+from storage.files import sync_names, take_room
+from storage.store import KEY_BYTES_MAX, Change, Row
+
+T = TypeVar("T")
+
+LmdbTransaction: TypeAlias = "lmdb.Transaction[bytes]"
+
+MAP_BYTES: Final = 4 << 20
+"""A new environment: small enough for a test, and twelve doublings away from 16 GiB."""
+
+GROW_BYTES_MAX: Final = 1 << 30
+"""The map doubles, but takes no more than this from the disk before it is needed."""
+
+GROW_BYTES_MIN: Final = 256 << 10
+"""What is still worth taking from a disk that is almost full; a multiple of every page size."""
+
+_LOCK_BYTES: Final = 8192
+"""LMDB's table of 126 readers, its default."""
+
+_ALTERED: Final = (
+    lmdb.CorruptedError,
+    lmdb.InvalidError,
+    lmdb.PageNotFoundError,
+    lmdb.VersionMismatchError,
+)
+
+
+def commit(transaction: LmdbTransaction) -> None:
+    """Write a transaction and flush it."""
+    transaction.commit()
+
+
+class LmdbStore:
+    """Tables in an LMDB environment.
+
+    Args:
+      path: folder of the environment; it is made if it does not exist, but not for a reader.
+      tables: names of all tables.
+      read_only: only look; possible while another process writes.
+      map_bytes: how large a new map is; it grows by itself.
+      commit: writes and flushes a transaction; a test may put a failing disk here.
+
+    Raises:
+      StorageDamaged: the files are not what was written.
+      StorageFailed: the files cannot be used.
+      StorageFull: there is no room for a new environment.
+      StorageMissing: there is nothing to read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tables: Sequence[str],
+        read_only: bool = False,
+        map_bytes: int = MAP_BYTES,
+        commit: Callable[[LmdbTransaction], None] = commit,
+    ) -> None:
+        self._file = path / "data.mdb"
+        self._commit = commit
+        self._map = _Map()
+        self._refusal = ""
+        if read_only and not self._file.exists():
+            raise StorageMissing(f"there is no store in {path}")
+        try:
+            self._env = _environment(path, len(tables), read_only=read_only, map_bytes=map_bytes)
+            self._tables = {
+                table: self._env.open_db(table.encode(), create=not read_only) for table in tables
+            }
+        except (lmdb.Error, OSError) as error:
+            raise _translated(error, f"the store in {path} cannot be opened") from error
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        db = self._tables[table]
+        return self._read(lambda transaction: transaction.get(key, db=db))
+
+    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of several keys in one look, in the order of the keys."""
+        db = self._tables[table]
+        # Neighbours stand on the same pages: in ascending order each page is visited once.
+        ascending = sorted(keys)
+        found = dict(self._read(lambda transaction: transaction.cursor(db).getmulti(ascending)))
+        return [found.get(key) for key in keys]
+
+    def scan(self, table: str, start: bytes = b"", *, limit: int) -> list[Row]:
+        """Return up to `limit` rows whose keys are `start` or above, in ascending order."""
+        db = self._tables[table]
+
+        def look(transaction: LmdbTransaction) -> list[Row]:
+            cursor = transaction.cursor(db)
+            found = cursor.set_range(start) if start else cursor.first()
+            return list(islice(cursor.iternext(), limit)) if found else []
+
+        return self._read(look)
+
+    def scan_back(self, table: str, start: bytes | None = None, *, limit: int) -> list[Row]:
+        """Return up to `limit` rows whose keys are `start` or below, in descending order.
+
+        None starts at the last row.
+        """
+        db = self._tables[table]
+
+        def look(transaction: LmdbTransaction) -> list[Row]:
+            cursor = transaction.cursor(db)
+            if start is None or not cursor.set_range(start):
+                found = cursor.last()
+            else:
+                found = cursor.key() == start or cursor.prev()
+            return list(islice(cursor.iterprev(), limit)) if found else []
+
+        return self._read(look)
+
+    def count(self, table: str) -> int:
+        """Return the number of rows."""
+        db = self._tables[table]
+        return self._read(lambda transaction: transaction.stat(db)["entries"])
+
+    def write(self, changes: Iterable[Change]) -> None:
+        """Make all changes, or none.
+
+        Durability: on return they are on disk.
+
+        Raises:
+          StorageFull: no room on the disk; nothing was written, and it may be tried again.
+          StorageFailed: the write or its flush failed; the store refuses all further use.
+        """
+        held = tuple(changes)
+        try:
+            while True:
+                try:
+                    self._try_to_write(held)
+                    return
+                except lmdb.MapFullError:
+                    self._grow()
+                except lmdb.MapResizedError:
+                    self._resize(0)
+        except (lmdb.Error, OSError) as error:
+            raise self._write_failure(error) from error
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the store as it stands, without its free pages, into another folder.
+
+        Writers go on meanwhile.
+
+        Durability: on return the copy is on disk.
+
+        Raises:
+          StorageFull: there is no room for the copy.
+          StorageFailed: the copy could not be written.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            with (path / "data.mdb").open("xb") as file:
+                self._read(lambda _: self._copy_into(file.fileno()))
+                os.fsync(file.fileno())
+            sync_names(path)
+        except OSError as error:
+            raise _translated(error, f"the copy in {path} cannot be written") from error
+
+    def close(self) -> None:
+        """Give everything back; later calls raise StorageFailed."""
+        with self._map.moving():
+            self._refusal = self._refusal or "the store is closed"
+            self._env.close()
+
+    def _check_usable(self) -> None:
+        if self._refusal:
+            raise StorageFailed(self._refusal)
+
+    def _read(self, look: Callable[[LmdbTransaction], T]) -> T:
+        while True:
+            with self._map:
+                self._check_usable()
+                try:
+                    with self._env.begin() as transaction:
+                        return look(transaction)
+                except lmdb.MapResizedError:
+                    pass
+                except lmdb.Error as error:
+                    raise _translated(error, f"{self._file} cannot be read") from error
+            self._resize(0)
+
+    def _try_to_write(self, changes: tuple[Change, ...]) -> None:
+        with self._map:
+            self._check_usable()
+            transaction = self._env.begin(write=True)
+            try:
+                self._change(transaction, changes)
+                self._commit(transaction)
+            finally:
+                # Without effect after a commit.
+                transaction.abort()
+
+    def _change(self, transaction: LmdbTransaction, changes: tuple[Change, ...]) -> None:
+        last_keys: dict[str, bytes] = {}
+        for table, key, value in changes:
+            assert 0 < len(key) <= KEY_BYTES_MAX
+            db = self._tables[table]
+            if value is None:
+                transaction.delete(key, db=db)
+                continue
+            last = last_keys.get(table)
+            if last is None:
+                cursor = transaction.cursor(db)
+                last = last_keys[table] = cursor.key() if cursor.last() else b""
+            # Told that a key comes last, LMDB fills its pages instead of halving them.
+            transaction.put(key, value, append=key > last, db=db)
+            if key > last:
+                last_keys[table] = key
+
+    def _write_failure(self, error: lmdb.Error | OSError) -> StorageError:
+        failure = _translated(error, f"{self._file} cannot be written")
+        if isinstance(failure, StorageFull):
+            # LMDB itself remembers when it no longer knows what stands on the disk.
+            try:
+                self._env.begin(write=True).abort()
+            except lmdb.Error:
+                failure = StorageFailed(str(failure))
+            else:
+                return failure
+        self._refusal = str(failure)
+        return failure
+
+    def _grow(self) -> None:
+        size = self._env.info()["map_size"]
+        disk = os.statvfs(self._file)
+        # Half of what is left stays for the other stores, and for those who clean up.
+        step = min(size, GROW_BYTES_MAX, disk.f_bavail * disk.f_frsize // 2)
+        step -= step % GROW_BYTES_MIN
+        if not step:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        take_room(self._file, size + step)
+        self._resize(size + step)
+
+    def _resize(self, size: int) -> None:
+        """Move the map; the size 0 takes over what another process has made of it."""
+        with self._map.moving():
+            self._env.set_mapsize(size)
+
+    def _copy_into(self, descriptor: int) -> None:
+        # From the start again, should the map have been found too small half way through.
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.ftruncate(descriptor, 0)
+        self._env.copyfd(descriptor, compact=True)
+
+
+class _Map:
+    """The map in memory: many threads may stand on it, or one may move it."""
+
+    def __init__(self) -> None:
+        self._door = threading.Lock()
+        self._inside = 0
+        self._left = threading.Condition(threading.Lock())
+
+    def __enter__(self) -> None:
+        with self._door, self._left:
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._left:
+            self._inside -= 1
+            self._left.notify()
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Keep the others out; those inside are waited for, and none of them stays for long."""
+        with self._door, self._left:
+            while self._inside:
+                self._left.wait()
+            yield
+
+
+def _environment(path: Path, tables: int, *, read_only: bool, map_bytes: int) -> lmdb.Environment:
+    file = path / "data.mdb"
+    is_new = not file.exists()
+    if is_new:
+        path.mkdir(parents=True, exist_ok=True)
+        # LMDB writes to this one through a map, where a full disk ends the process.
+        take_room(path / "lock.mdb", _LOCK_BYTES)
+    env = lmdb.open(
+        str(path),
+        map_size=0 if read_only else max(map_bytes, 0 if is_new else file.stat().st_size),
+        readonly=read_only,
+        meminit=False,
+        max_dbs=tables,
+        max_spare_txns=1,
+    )
+    # A page beyond the end of the file would end the process when it is looked at.
+    pages = env.info()["last_pgno"] + 1
+    if file.stat().st_size < pages * env.stat()["psize"]:
+        env.close()
+        raise lmdb.CorruptedError(f"{file} is shorter than its content")
+    if not read_only:
+        take_room(file, env.info()["map_size"])
+    if is_new:
+        sync_names(path)
+    return env
+
+
+def _translated(error: lmdb.Error | OSError, what: str) -> StorageError:
+    if isinstance(error, _ALTERED):
+        return StorageDamaged(f"{what}: {error}. Restore the folder from a backup.")
+    code = error.errno if isinstance(error, OSError) else error.code
+    return refused_by_system(what, error, code)

@@ -1,0 +1,404 @@
+"""The terminal's client: one terminal, one node, however many connections that takes.
+
+It keeps a connection, proves who it is, sends transactions and questions, sends again what was
+not answered when a connection ended, and counts. Sending again is always safe (D7), so the
+client never has to know what had arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+import trio_websocket
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocol import limits
+from protocol.messages import SUBPROTOCOL
+from terminals import wire
+from terminals.errors import (
+    ClientClosed,
+    LinkLost,
+    NodeMisbehaved,
+    NodeRefused,
+    NodeUnreachable,
+    TerminalError,
+)
+from terminals.intents import Intent
+from terminals.link import Connect, Link
+from terminals.messages import AnswerBody, Failed, Outcome
+from terminals.session import HEADER_BYTES, Session
+from terminals.window import Batch, Unanswered
+from terminals.work import OnOutcome, Question, Statistics, Work
+
+CONNECT_S: Final = 5
+"""From the first packet to the open websocket. trio-websocket does not see a node that dies in
+between, so this is also how long such a death goes unnoticed."""
+CLOSE_S: Final = 2
+"""For the node to answer a close frame; a dead one does not."""
+RECEIVE_BYTES: Final = 16 * 1024
+MESSAGES_QUEUED_MAX: Final = 16
+"""Between the websocket and the session, so that outcomes that came together are taken together."""
+PENDING_MAX: Final = limits.CREDITS
+"""Transactions of a client without an answer: no more can be under way anyhow."""
+HTTP_SERVER_ERROR: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """How a client goes about its work.
+
+    Attributes:
+      software: what the terminal says of itself.
+      last_counter: the highest counter used so far, where the terminal remembers more than the
+        node does.
+      patience_s: longest time without progress before the client gives up a node.
+      backoff_first_s, backoff_s_max: pause before the first new connection, doubled each time.
+      handshake_s: from the open connection to `ready`.
+      answer_s: longest wait for an answer before a connection is held to be dead.
+      silence_s: longest wait for any message.
+    """
+
+    software: str = "jakarta-one"
+    last_counter: int = 0
+    patience_s: float = 120.0
+    backoff_first_s: float = 0.05
+    backoff_s_max: float = 5.0
+    handshake_s: float = limits.HANDSHAKE_S
+    answer_s: float = 30.0
+    silence_s: float = limits.IDLE_S
+
+
+@asynccontextmanager
+async def websocket(url: str) -> AsyncIterator[Link]:
+    """Open a websocket to a node.
+
+    Raises:
+      LinkLost: no connection, or it did not end in good order.
+      NodeRefused: whatever answers there is no node of this protocol.
+    """
+    try:
+        async with trio_websocket.open_websocket_url(
+            url,
+            subprotocols=[SUBPROTOCOL],
+            message_queue_size=MESSAGES_QUEUED_MAX,
+            max_message_size=limits.FRAME_BYTES_MAX,
+            receive_buffer_size=RECEIVE_BYTES,
+            connect_timeout=CONNECT_S,
+            disconnect_timeout=CLOSE_S,
+        ) as connection:
+            if connection.subprotocol != SUBPROTOCOL:
+                raise NodeRefused("subprotocol", "", f"{url} does not speak {SUBPROTOCOL}")
+            yield _WebSocket(connection)
+    except trio_websocket.ConnectionRejected as error:
+        if error.status_code >= HTTP_SERVER_ERROR:
+            raise LinkLost(f"{url} answers {error.status_code}") from error
+        raise NodeRefused(f"http_{error.status_code}", "", f"{url} is no node") from error
+    except trio_websocket.HandshakeError as error:
+        raise LinkLost(f"no connection to {url}: {error.__cause__ or error!r}") from error
+
+
+class _WebSocket:
+    def __init__(self, connection: trio_websocket.WebSocketConnection) -> None:
+        self._connection = connection
+
+    async def send(self, payload: bytes) -> None:
+        try:
+            await self._connection.send_message(payload)
+        except trio_websocket.ConnectionClosed as closed:
+            raise _lost(closed) from closed
+
+    async def receive(self) -> bytes:
+        try:
+            message = await self._connection.get_message()
+        except trio_websocket.ConnectionClosed as closed:
+            raise _lost(closed) from closed
+        if isinstance(message, str):
+            raise NodeMisbehaved("a text message")
+        return message
+
+
+def _lost(closed: trio_websocket.ConnectionClosed) -> LinkLost:
+    reason = closed.reason
+    if reason is None:
+        return LinkLost("connection lost")
+    return LinkLost(f"connection closed: {reason.reason or reason.name}", code=reason.code)
+
+
+class TerminalClient:
+    """A terminal at its node. `run` must be running; `open_terminal` sees to that.
+
+    Args:
+      url: where the node is.
+      terminal: the name of the terminal.
+      key: its key.
+      clock_ms: its clock, in milliseconds since 1970 (UTC).
+      random: gives numbers from 0 to 1; pauses between attempts depend on them.
+      connect: opens a connection.
+      options: how to go about it.
+      on_outcome: is told of each final outcome.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        terminal: str,
+        key: Ed25519PrivateKey,
+        *,
+        clock_ms: Callable[[], int],
+        random: Callable[[], float],
+        connect: Connect = websocket,
+        options: ClientOptions = ClientOptions(),
+        on_outcome: OnOutcome | None = None,
+    ) -> None:
+        self.terminal = terminal
+        self._url = url
+        self._key = key
+        self._clock_ms = clock_ms
+        self._random = random
+        self._connect = connect
+        self._options = options
+        self._counter = options.last_counter
+        self._work = Work(on_outcome, trio.current_time())
+        self._ready = trio.Event()
+        self._ended = trio.Event()
+        self._asking = trio.CapacityLimiter(limits.QUERIES_OPEN_MAX)
+
+    @property
+    def statistics(self) -> Statistics:
+        """What has been done so far."""
+        return self._work.statistics
+
+    async def submit(self, transactions: Sequence[tuple[int, int, Intent]]) -> list[Outcome]:
+        """Submit transactions under counters of the caller's choice; wait for all outcomes.
+
+        Args:
+          transactions: counter, the terminal's time in milliseconds, and the intent of each.
+
+        Returns:
+          The outcomes in the same order, each `posted`, `refused` or `conflict`.
+
+        Raises:
+          ValueError: a counter is under way already, or a transaction is larger than any may be.
+          TerminalError: the client ended; what was sent may have been posted or not.
+
+        Cancellation: what was not sent is withdrawn; what was sent may have been posted, and
+          submitting it again tells.
+        """
+        batch = Batch(counter for counter, _, _ in transactions)
+        if len(batch.missing) != len(transactions):
+            raise ValueError("a counter stands twice")
+        try:
+            for counter, at_ms, intent in transactions:
+                packed = wire.transaction(counter, at_ms, intent)
+                if len(packed) > wire.FRAME_BYTES_MIN - HEADER_BYTES:
+                    raise ValueError(f"transaction {counter} takes {len(packed)} bytes")
+                await self._add(Unanswered(counter, packed, batch, trio.current_time()))
+            if transactions:
+                self._work.touch()
+                await batch.done.wait()
+        finally:
+            self._work.window.withdraw(batch)
+        if batch.missing:
+            raise self._failure()
+        return [batch.outcomes[counter] for counter, _, _ in transactions]
+
+    async def send(self, intents: Iterable[Intent]) -> list[Outcome]:
+        """Submit intents under the terminal's own next counters; else as `submit`."""
+        await self.wait_ready()
+        at_ms = self._clock_ms()
+        numbered = [
+            (counter, at_ms, intent)
+            for counter, intent in enumerate(intents, start=self._counter + 1)
+        ]
+        self._counter += len(numbered)
+        return await self.submit(numbered)
+
+    async def query(self, question: Sequence[object]) -> AnswerBody:
+        """Ask, as often as the node is too busy to answer, and return its answer.
+
+        Args:
+          question: its name and fields in the protocol's order, as `["balance", 1, card]`.
+
+        Raises:
+          TerminalError: the client ended.
+
+        Cancellation: leaves no trace.
+        """
+        async with self._asking:
+            while True:
+                answer = await self._ask(question)
+                if not isinstance(answer, Failed) or not answer.retry_after_ms:
+                    return answer
+                await trio.sleep(answer.retry_after_ms / 1000)
+
+    async def wait_ready(self) -> None:
+        """Wait until the node has let the terminal in for the first time.
+
+        Raises:
+          TerminalError: the client ended before.
+        """
+        await self._ready.wait()
+        if self._work.failure is not None:
+            raise self._failure()
+
+    async def aclose(self) -> None:
+        """End in good order; what is still unanswered raises ClientClosed where it is waited for.
+
+        Cancellation: the connection is dropped instead of closed.
+        """
+        self._work.stopping = True
+        self._work.touch()
+        with trio.move_on_after(CLOSE_S):
+            await self._ended.wait()
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the connection until `aclose`; started when the node has let the terminal in.
+
+        Raises:
+          NodeRefused: the node does not want this terminal, or what it sends.
+          NodeMisbehaved: what the node sends is not of the protocol.
+          NodeUnreachable: no progress for longer than the patience allows.
+        """
+        try:
+            await self._keep_connected(task_status)
+        except TerminalError as error:
+            self._work.fail(error)
+            raise
+        finally:
+            self._work.fail(ClientClosed(f"{self.terminal} has ended"))
+            self._ready.set()
+            self._ended.set()
+
+    async def _add(self, transaction: Unanswered) -> None:
+        work = self._work
+        while len(work.window) >= PENDING_MAX and work.failure is None:
+            work.touch()
+            await work.changed.wait()
+        if work.failure is not None:
+            raise self._failure()
+        if transaction.counter in work.window:
+            raise ValueError(f"counter {transaction.counter} is under way already")
+        work.window.add(transaction)
+
+    async def _ask(self, content: Sequence[object]) -> AnswerBody:
+        if self._work.failure is not None:
+            raise self._failure()
+        question = Question(content)
+        number = self._work.ask(question)
+        try:
+            await question.done.wait()
+        finally:
+            self._work.forget(number)
+        if question.answer is None:
+            raise self._failure()
+        return question.answer
+
+    def _failure(self) -> TerminalError:
+        failure = self._work.failure
+        assert failure is not None
+        # Raised to everyone who waits: each shall see only the way it took to them.
+        return failure.with_traceback(None)
+
+    async def _keep_connected(self, task_status: trio.TaskStatus[None]) -> None:
+        work, options = self._work, self._options
+        pause_s = options.backoff_first_s
+        while not work.stopping:
+            progress_s = work.progress_s
+            try:
+                await self._one_session(task_status)
+            except LinkLost as error:
+                if trio.current_time() - work.progress_s >= options.patience_s:
+                    raise NodeUnreachable(
+                        f"{self.terminal}: no progress in {options.patience_s:g} s; {error}"
+                    ) from error
+            work.lost()
+            if work.progress_s > progress_s:
+                pause_s = options.backoff_first_s
+            await self._pause(pause_s)
+            pause_s = min(2 * pause_s, options.backoff_s_max)
+
+    async def _one_session(self, task_status: trio.TaskStatus[None]) -> None:
+        work, options = self._work, self._options
+        async with self._connect(self._url) as link:
+            session = Session(
+                link,
+                work,
+                self._clock_ms,
+                answer_s=options.answer_s,
+                silence_s=options.silence_s,
+            )
+            with trio.move_on_after(options.handshake_s) as handshake:
+                ready = await session.greet(self.terminal, self._key, options.software)
+            if handshake.cancelled_caught:
+                raise LinkLost(f"no handshake in {options.handshake_s:g} s")
+            self._counter = max(self._counter, ready.last_counter)
+            work.statistics.sessions += 1
+            if work.idle:
+                work.progress_s = trio.current_time()
+            if not self._ready.is_set():
+                self._ready.set()
+                task_status.started()
+            await session.run(ready)
+
+    async def _pause(self, pause_s: float) -> None:
+        # Half of it is chance: terminals that were cut off together do not come back together.
+        with trio.move_on_after(pause_s * (0.5 + self._random() / 2)):
+            while not self._work.stopping:
+                await self._work.changed.wait()
+
+
+@asynccontextmanager
+async def open_terminal(
+    url: str,
+    terminal: str,
+    key: Ed25519PrivateKey,
+    *,
+    clock_ms: Callable[[], int],
+    random: Callable[[], float],
+    connect: Connect = websocket,
+    options: ClientOptions = ClientOptions(),
+    on_outcome: OnOutcome | None = None,
+) -> AsyncIterator[TerminalClient]:
+    """Run a client while the body runs; the arguments are those of `TerminalClient`.
+
+    Raises:
+      TerminalError: the node did not let the terminal in. If it ends later, the calls of the
+        client raise it.
+
+    Cancellation: the connection is dropped instead of closed; no task is left behind.
+    """
+    client = TerminalClient(
+        url,
+        terminal,
+        key,
+        clock_ms=clock_ms,
+        random=random,
+        connect=connect,
+        options=options,
+        on_outcome=on_outcome,
+    )
+    failure: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_run_quietly, client)
+        try:
+            await client.wait_ready()
+            yield client
+        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery's group
+            failure = error
+        else:
+            await client.aclose()
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _run_quietly(client: TerminalClient) -> None:
+    try:
+        await client.run()
+    except TerminalError:
+        # Whoever waits for an answer, now or later, is told; nobody else needs to end with it.
+        return

@@ -1,0 +1,58 @@
+"""What can go wrong at the terminal's end.
+
+TerminalError
+├── LinkLost            the connection ended; the client makes a new one by itself
+├── NodeUnreachable     no session for longer than the client's patience
+├── NodeRefused         the node will not have this terminal, or what it sends: code and field
+├── NodeMisbehaved      what the node sends is not of the protocol
+├── ClientClosed        something was asked of a client that has ended
+└── KeyFileError        a file that holds no key
+"""
+
+from __future__ import annotations
+
+
+class TerminalError(Exception):
+    """Root of the terminal's exceptions."""
+
+
+class LinkLost(TerminalError):
+    """The connection to the node ended, or could not be made.
+
+    Attributes:
+      code: the websocket close code; 1006 when there was none.
+    """
+
+    def __init__(self, text: str, *, code: int = 1006) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class NodeUnreachable(TerminalError):
+    """The node has not let this terminal in for longer than the client's patience."""
+
+
+class NodeRefused(TerminalError):
+    """The node will not have this terminal or what it sends; to try again is of no use.
+
+    Attributes:
+      code: the stable code of the refusal.
+      field: the field that it is about, or the empty text.
+    """
+
+    def __init__(self, code: str, field: str, text: str) -> None:
+        super().__init__(f"{code} {field}: {text}" if field else f"{code}: {text}")
+        self.code = code
+        self.field = field
+
+
+class NodeMisbehaved(TerminalError):
+    """What the node sends is not of the protocol."""
+
+
+class ClientClosed(TerminalError):
+    """The client has ended: it sends nothing any more."""
+
+
+class KeyFileError(TerminalError):
+    """The file holds no key; the text names it and says why."""

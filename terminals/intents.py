@@ -1,0 +1,37 @@
+"""What a terminal can ask for, in the form in which it is sent: lists that begin with a name.
+
+docs/protocol.md has them all; here stand those that the tools of this project send. Amounts are
+in rupiah. A `proof` makes an advice of what would otherwise be an authorisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+Intent: TypeAlias = Sequence[object]
+"""The name of what is wanted, and its fields in the protocol's order."""
+
+
+def tap(
+    card: str,
+    amount_rp: int,
+    operator: str,
+    direction: Literal["in", "out"],
+    *,
+    place: str = "",
+    line: str = "",
+    proof: bytes | None = None,
+) -> Intent:
+    """Return a tap: a ride begins or ends; the amount, which may be zero, is the operator's."""
+    return ["tap", card, amount_rp, operator, direction, place, line, "", proof]
+
+
+def top_up(card: str, amount_rp: int, bank: str, *, proof: bytes | None = None) -> Intent:
+    """Return a top-up of a card's own purse: the bank took the money, the card has it."""
+    return ["top_up", card, amount_rp, bank, 0, "both", "", proof]
+
+
+def issue(card: str, medium: Literal["stored", "account"], bank: str) -> Intent:
+    """Return the issue of a card."""
+    return ["issue", card, medium, bank, False]

@@ -1,0 +1,194 @@
+"""One connection of a terminal: who it is, what it sends, what it hears, until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from protocol import limits
+from protocol.errors import CLOSE_CODES, Code
+from protocol.messages import VERSION
+from terminals import wire
+from terminals.errors import LinkLost, NodeMisbehaved, NodeRefused, TerminalError
+from terminals.keys import public_bytes
+from terminals.link import Link
+from terminals.messages import Answer, Challenge, FromNode, NodeError, Outcomes, Pulse, Ready
+from terminals.work import Work
+
+FRAMES_PER_SECOND: Final = limits.FRAMES_PER_SECOND_MAX * 8 // 10
+FRAMES_AT_ONCE: Final = limits.FRAMES_PER_SECOND_MAX // 10
+"""Together they stay below what the node allows in any one second."""
+
+HEADER_BYTES: Final = 16
+"""Of a `submit` before its transactions; it takes 11."""
+
+PASSING_CODES: Final = frozenset(
+    {
+        Code.HANDSHAKE_TIMEOUT,
+        Code.IDLE,
+        Code.RATE_EXCEEDED,
+        Code.NOT_READING,
+        Code.INTERNAL_ERROR,
+        Code.NODE_STOPPING,
+        Code.NODE_FULL,
+    }
+)
+"""Reasons to come back later; all others say that this terminal or its software is wrong."""
+PASSING_CLOSE_CODES: Final = frozenset(
+    {1000, 1001, 1005, 1006} | {CLOSE_CODES[code] for code in PASSING_CODES}
+)
+
+
+class Session:
+    """One connection.
+
+    Args:
+      link: the connection.
+      work: what there is to send, and who waits for what comes.
+      clock_ms: the terminal's clock.
+      answer_s: longest wait for an answer before the connection is held to be dead.
+      silence_s: longest wait for any message.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        work: Work,
+        clock_ms: Callable[[], int],
+        *,
+        answer_s: float,
+        silence_s: float,
+    ) -> None:
+        self._link = link
+        self._work = work
+        self._clock_ms = clock_ms
+        self._answer_s = answer_s
+        self._silence_s = silence_s
+        self._credits = 0
+        self._ended: TerminalError | None = None
+        self._last_sent_s = trio.current_time()
+        self._allowance = float(FRAMES_AT_ONCE)
+
+    async def greet(self, terminal: str, key: Ed25519PrivateKey, software: str) -> Ready:
+        """Say who we are and prove it; return what the node allows.
+
+        Raises:
+          LinkLost: the connection ended.
+          NodeRefused: the node does not want this terminal.
+          NodeMisbehaved: what it says is not of the protocol.
+        """
+        public_key = public_bytes(key)
+        await self._link.send(wire.hello(terminal, public_key, software))
+        challenge = await self._hear()
+        if not isinstance(challenge, Challenge) or challenge.version != VERSION:
+            raise NodeMisbehaved("expected a challenge of version 1")
+        signature = key.sign(wire.proof_text(challenge.nonce, public_key, terminal))
+        await self._link.send(wire.prove(signature))
+        ready = await self._hear()
+        if not isinstance(ready, Ready):
+            raise NodeMisbehaved("expected ready")
+        self._credits = ready.credits
+        return ready
+
+    async def run(self, ready: Ready) -> None:
+        """Send and hear until the work is stopping.
+
+        Raises:
+          LinkLost, NodeRefused, NodeMisbehaved: as for `greet`.
+        """
+        async with trio.open_nursery() as nursery:
+
+            async def until_it_ends(loop: Callable[[], Awaitable[None]]) -> None:
+                # The first to end tells why, and the other one ends with it.
+                try:
+                    await loop()
+                except TerminalError as error:
+                    self._ended = self._ended or error
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(until_it_ends, lambda: self._send_all(ready))
+            nursery.start_soon(until_it_ends, self._hear_all)
+        if self._ended is not None:
+            raise self._ended
+
+    async def _send_all(self, ready: Ready) -> None:
+        work = self._work
+        while not work.stopping:
+            changed = work.changed
+            now_s = trio.current_time()
+            frame = self._next_frame(ready, now_s)
+            if frame is not None:
+                await self._pace(now_s)
+                await self._link.send(frame)
+                continue
+            overdue_s = work.waiting_since_s() + self._answer_s
+            if overdue_s <= now_s:
+                raise LinkLost(f"no answer for {self._answer_s:g} s")
+            heartbeat_due_s = self._last_sent_s + ready.heartbeat_s
+            with trio.move_on_at(min(overdue_s, heartbeat_due_s, work.window.next_due_s())):
+                await changed.wait()
+
+    def _next_frame(self, ready: Ready, now_s: float) -> bytes | None:
+        work = self._work
+        asked = work.next_question(now_s)
+        if asked is not None:
+            number, question = asked
+            return wire.query(number, question.content)
+        count_max = min(self._credits, ready.transactions_per_frame_max)
+        taken = work.window.take(count_max, ready.frame_bytes_max - HEADER_BYTES, now_s)
+        if taken:
+            self._credits -= len(taken)
+            again = sum(transaction.times_sent > 1 for transaction in taken)
+            work.statistics.resent += again
+            work.statistics.sent += len(taken) - again
+            return wire.submit([transaction.packed for transaction in taken])
+        if now_s - self._last_sent_s >= ready.heartbeat_s:
+            return wire.heartbeat(self._clock_ms(), len(work.window))
+        return None
+
+    async def _pace(self, now_s: float) -> None:
+        earned = (now_s - self._last_sent_s) * FRAMES_PER_SECOND
+        self._allowance = min(FRAMES_AT_ONCE, self._allowance + earned) - 1
+        self._last_sent_s = now_s
+        if self._allowance < 0:
+            await trio.sleep(-self._allowance / FRAMES_PER_SECOND)
+
+    async def _hear_all(self) -> None:
+        while True:
+            with trio.move_on_after(self._silence_s) as scope:
+                message = await self._hear()
+            if scope.cancelled_caught:
+                raise LinkLost(f"not a word for {self._silence_s:g} s")
+            self._take(message)
+
+    async def _hear(self) -> FromNode:
+        try:
+            payload = await self._link.receive()
+        except LinkLost as lost:
+            if lost.code not in PASSING_CLOSE_CODES:
+                raise NodeRefused(f"closed_{lost.code}", "", str(lost)) from lost
+            raise
+        message = wire.decode(payload)
+        if isinstance(message, NodeError):
+            if message.code in PASSING_CODES:
+                raise LinkLost(f"{message.code}: {message.text}")
+            raise NodeRefused(*message)
+        return message
+
+    def _take(self, message: FromNode) -> None:
+        now_s = trio.current_time()
+        match message:
+            case Outcomes():
+                self._credits += message.credits
+                for outcome in message.outcomes:
+                    self._work.take_outcome(outcome, now_s)
+                self._work.touch()
+            case Answer():
+                self._work.take_answer(message, now_s)
+            case Pulse():
+                pass
+            case _:
+                raise NodeMisbehaved(f"did not expect {type(message).__name__.lower()}")

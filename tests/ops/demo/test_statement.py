@@ -1,0 +1,118 @@
+"""The statement tells what happened and ends with the verdict and the next steps."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+
+from engine.accounts import OPERATOR_REVENUE
+from ops.demo.network import Network
+from ops.demo.result import Result
+from ops.demo.statement import render, rupiah
+
+
+def printed(network: Network, result: Result) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    render(console, network, result)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("amount_rp", "text"), [(0, "Rp0"), (3_500, "Rp3,500"), (-1_000_000, "-Rp1,000,000")]
+)
+def test_rupiah_are_written_as_people_read_them(amount_rp: int, text: str) -> None:
+    assert rupiah(amount_rp) == text
+
+
+def test_events_carry_their_date_and_time(network: Network, result: Result) -> None:
+    text = printed(network, result)
+    assert "2025-11-24 08:30:00.250" in text
+    assert "SIGKILL" in text
+
+
+def test_every_operator_and_bank_stands_with_its_balance(network: Network, result: Result) -> None:
+    text = flat(printed(network, result))
+    for line in network.lines:
+        revenue_rp = rupiah(result.audit.ledger[OPERATOR_REVENUE, line.operator])
+        assert f"{line.operator} " in text
+        assert f"{revenue_rp} {revenue_rp}" in text
+    for bank in network.banks.values():
+        assert bank.name in text
+
+
+def test_statement_ends_with_sum_journal_figures_verdict_and_next_steps(
+    network: Network, result: Result
+) -> None:
+    text = flat(printed(network, result))
+    marks = (
+        "Sum over all accounts",
+        "Throughput",
+        "Latency, all taps",
+        "Latency, but for the outage",
+        "Balanced to the rupiah.",
+        "0 lost, 0 doubled",
+        "sum over all accounts Rp0; journal verified",
+        "Where to go next",
+        "jakarta-one verify morning",
+    )
+    places = [text.index(mark) for mark in marks]
+    assert places == sorted(places)
+
+
+def test_refusals_are_told_by_reason(network: Network, result: Result) -> None:
+    count = Counter(result.refused)["below_floor"]
+    assert f"{count} below_floor" in printed(network, result)
+
+
+def test_kept_folder_stands_in_the_commands_quoted_for_a_shell(
+    network: Network, result: Result
+) -> None:
+    text = printed(network, replace(result, folder="my morning"))
+    assert "jakarta-one verify 'my morning'" in text
+    assert "jakarta-one demo" not in text
+
+
+def test_statement_without_a_kill_has_no_outage(network: Network, result: Result) -> None:
+    text = printed(network, replace(result, outage=None))
+    assert "Outage" not in text
+    assert "but for the outage" not in text
+
+
+def test_what_does_not_balance_is_said_loudly_with_each_difference(
+    network: Network, result: Result
+) -> None:
+    key = (OPERATOR_REVENUE, "mrt-jakarta")
+    ledger = {**result.audit.ledger, key: result.audit.ledger[key] + 3_000}
+    bad = replace(
+        result,
+        audit=replace(result.audit, ledger=ledger, doubled=1, strangers=1),
+        verified=False,
+        problems=("block 7: the hash differs",),
+    )
+    text = flat(printed(network, bad))
+    for part in (
+        "NOT BALANCED.",
+        "1 doubled",
+        "journal NOT verified",
+        "1 entries that nobody sent",
+        "operator_revenue mrt-jakarta:",
+        "block 7: the hash differs",
+        "sum over all accounts Rp3,000",
+    ):
+        assert part in text
+    assert "Balanced to the rupiah" not in text
+
+
+def test_statement_fits_a_log_that_is_no_terminal(network: Network, result: Result) -> None:
+    lines = printed(network, result).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "\x1b" not in "".join(lines)

@@ -1,0 +1,25 @@
+"""What the message types promise beyond their fields."""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.messages import proof_text
+
+
+@given(
+    st.tuples(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32), st.text()),
+    st.tuples(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32), st.text()),
+)
+def test_two_handshakes_never_sign_the_same_text(
+    one: tuple[bytes, bytes, str], other: tuple[bytes, bytes, str]
+) -> None:
+    assert (proof_text(*one) == proof_text(*other)) == (one == other)
+
+
+def test_the_proof_is_bound_to_this_protocol() -> None:
+    text = proof_text(b"n" * 32, b"k" * 32, "GATE-01")
+    assert text == struct.pack("15s32s32s7s", b"jakarta-one.v1\0", b"n" * 32, b"k" * 32, b"GATE-01")
