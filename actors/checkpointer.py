@@ -11,7 +11,7 @@ from collections.abc import Callable
 import trio
 
 from actors import limits
-from actors.offload import Offload, in_thread
+from actors.seams import Offload, in_thread
 from actors.runtime import Life
 from actors.shard import Shard
 from storage.errors import StorageFull
@@ -57,19 +57,20 @@ class Checkpointer:
             return
         written = False
         try:
-            await self._shard.wait_durable(checkpoint.position)
-            await self._offload(lambda: store.write_checkpoint(checkpoint))
-            written = True
+            if await self._shard.wait_durable(checkpoint.position):
+                await self._offload(lambda: store.write_checkpoint(checkpoint))
+                written = True
         except StorageFull as full:
             # The journal is what counts; the views catch up when there is room.
             if not self._full:
                 self._report(f"the disk is full, no checkpoint is written: {full}")
+            self._full = True
         finally:
             if written:
                 store.end_checkpoint(checkpoint)
+                self._full = False
             else:
                 store.abandon_checkpoint(checkpoint)
-        self._full = not written
         self.checkpoints += written
 
     async def _wait_due(self, stopping: trio.Event) -> None:

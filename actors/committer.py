@@ -12,7 +12,7 @@ from functools import partial
 import trio
 
 from actors import limits
-from actors.offload import Offload, in_thread
+from actors.seams import Offload, in_thread
 from actors.runtime import Life
 from actors.shard import OpenBlock, Shard
 from protocol.errors import BusyReason
@@ -45,17 +45,23 @@ class Committer:
         Cancellation: a block on its way to the disk is waited for, its answers are released.
         """
         life.ready()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._wake_at, life.stopping)
-            while True:
-                block = self._shard.take_block()
-                if block is not None:
-                    await self._commit(block)
-                elif life.stopping.is_set():
-                    break
-                else:
-                    await self._shard.work.wait()
-            nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._wake_at, life.stopping)
+                await self._commit_all(life.stopping)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._shard.end()
+
+    async def _commit_all(self, stopping: trio.Event) -> None:
+        while True:
+            block = self._shard.take_block()
+            if block is not None:
+                await self._commit(block)
+            elif stopping.is_set():
+                return
+            else:
+                await self._shard.work.wait()
 
     async def _wake_at(self, stopping: trio.Event) -> None:
         await stopping.wait()
@@ -80,4 +86,3 @@ class Committer:
             self._report("the disk has room again, transactions are taken")
         shard.release(block)
         self.blocks += 1
-

@@ -13,7 +13,7 @@ import trio
 from msgspec import Struct
 
 from actors import limits
-from actors.offload import Offload, in_thread
+from actors.seams import Offload, in_thread
 from actors.runtime import Life, Mailbox, MailboxClosed, MailboxTrace
 from actors.shard import Shard
 from engine.transaction import Entry
@@ -109,31 +109,36 @@ class Desk:
         if isinstance(question, DryRun):
             return Trial(shard.dry_run(terminal, question.transaction))
         # What is told must not be undone by a crash: the present is durable first.
-        position = shard.book.position
         if isinstance(question, TransactionOf):
             return await self._transaction(shard, question)
         if isinstance(question, StatementOf):
             return await self._statement(shard, question)
         if question.position is None and question.at_ms is None:
-            balance_rp = shard.store.balance_rp(question.kind, question.owner)
-            decided_ms = shard.book.decided_ms
-            await shard.wait_durable(position)
-            if balance_rp is None:
-                return _not_found("query.question.owner", "there is no such account")
-            return Balance(balance_rp, position, decided_ms)
+            return await self._balance(shard, question)
         return await self._past_balance(shard, question)
+
+    async def _balance(self, shard: Shard, question: BalanceOf) -> AnswerBody:
+        position, decided_ms = shard.book.position, shard.book.decided_ms
+        balance_rp = shard.store.balance_rp(question.kind, question.owner)
+        if not await shard.wait_durable(position):
+            return _come_again(limits.BUSY_RETRY_MS)
+        if balance_rp is None:
+            return _not_found("query.question.owner", "there is no such account")
+        return Balance(balance_rp, position, decided_ms)
 
     async def _transaction(self, shard: Shard, question: TransactionOf) -> AnswerBody:
         position = shard.store.position_of(question.terminal, question.counter)
         if position is None:
             return _not_found("query.question.counter", "there is no such transaction")
-        await shard.wait_durable(position + 1)
+        if not await shard.wait_durable(position + 1):
+            return _come_again(limits.BUSY_RETRY_MS)
         entry: Entry = await self._offload(lambda: shard.store.journal.entry_at(position))
         return Found(position, entry)
 
     async def _statement(self, shard: Shard, question: StatementOf) -> AnswerBody:
         history = shard.store.history(question.kind, question.owner)
-        await shard.wait_durable(history.position)
+        if not await shard.wait_durable(history.position):
+            return _come_again(limits.BUSY_RETRY_MS)
         found = await self._offload(lambda: history.statement(question.before, question.limit))
         if found is None:
             return _not_found("query.question.before", "too far back for one question")
@@ -144,7 +149,8 @@ class Desk:
 
     async def _past_balance(self, shard: Shard, question: BalanceOf) -> AnswerBody:
         history = shard.store.history(question.kind, question.owner)
-        await shard.wait_durable(history.position)
+        if not await shard.wait_durable(history.position):
+            return _come_again(limits.BUSY_RETRY_MS)
 
         def look() -> tuple[int, int | None]:
             position = question.position

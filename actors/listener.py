@@ -27,7 +27,7 @@ def open_listening_socket(host: str, port: int) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setblocking(False)
+        listening.settimeout(0)
         listening.bind((host, port))
         listening.listen(limits.LISTEN_BACKLOG)
     except BaseException:

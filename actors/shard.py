@@ -70,9 +70,16 @@ class Shard:
     Args:
       store: journal, views and book of this shard.
       now_ms: the host's clock, milliseconds since 1970.
+      clock: seconds, for the age of what waits.
     """
 
-    def __init__(self, store: ShardStore, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: ShardStore,
+        *,
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
         self.store = store
         self.book = store.book
         self.durable_position = store.book.position
@@ -80,9 +87,11 @@ class Shard:
         self.quarantine: dict[str, Quarantined] = {}
         self.work = trio.Event()
         self._now_ms = now_ms
+        self._clock = clock
         self._open = OpenBlock(store.book.position)
         self._committing: OpenBlock | None = None
         self._durable = trio.Event()
+        self._ended = False
         self._refused = 0
         self._first_position = store.book.position
         # Transactions may refer to what is decided and not durable yet.
@@ -126,7 +135,7 @@ class Shard:
             self._open.entries.append(entry)
         if entries:
             if len(self._open.entries) == len(entries):
-                self._open.opened_s = trio.current_time()
+                self._open.opened_s = self._clock()
             self._open.senders.setdefault(sender, []).append(Placed(first_position, entries))
             self.work.set()
         return at_once
@@ -206,7 +215,7 @@ class Shard:
     def trace(self) -> MailboxTrace:
         """Return what waits to be durable, as a mailbox of the committer."""
         waiting = self._committing or self._open
-        age_s = trio.current_time() - waiting.opened_s if waiting.entries else 0.0
+        age_s = self._clock() - waiting.opened_s if waiting.entries else 0.0
         return MailboxTrace(
             depth=self.waiting,
             depth_max=2 * limits.OPEN_ENTRIES_MAX,
@@ -235,13 +244,19 @@ class Shard:
         for sender, placed in block.senders.items():
             sender.answer(placed)
 
-    async def wait_durable(self, position: int) -> None:
-        """Wait until the journal is durable up to a position.
+    def end(self) -> None:
+        """Nothing becomes durable any more: who still waits for it is told so."""
+        self._ended = True
+        self._durable.set()
+
+    async def wait_durable(self, position: int) -> bool:
+        """Wait until the journal is durable up to a position; False if it will never be.
 
         Cancellation: leaves no trace.
         """
-        while self.durable_position < position:
+        while self.durable_position < position and not self._ended:
             await self._durable.wait()
+        return self.durable_position >= position
 
 
 def outcome_of(entry: Entry, position: int, *, repeated: bool = False) -> Outcome:

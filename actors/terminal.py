@@ -7,6 +7,7 @@ and go straight into the socket.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import trio
@@ -54,6 +55,7 @@ class TerminalActor:
         self._services = services
         self._shard = services.shard()
         self._websocket = ServerWebSocket()
+        self._gone_by_s = math.inf
         self.session = ServerSession(
             services.nonce(), services.now_ms(), services.find_key, self._last_counter
         )
@@ -72,6 +74,8 @@ class TerminalActor:
                 # What was taken is answered first; then the terminal is told to come again.
                 await self._shard.wait_durable(self._shard.book.position)
                 self._fail(ProtocolViolation(Code.NODE_STOPPING))
+                await trio.sleep(limits.LINGER_S)
+                nursery.cancel_scope.cancel()
         finally:
             self._transport.close()
 
@@ -107,8 +111,9 @@ class TerminalActor:
             session.outbox.append(session.answer(at_once))
         self._send_outbox()
         if violation:
-            websocket.close(violation.close_code, violation.code)
-        self._transport.send_nowait(websocket.take_output())
+            self._hang_up(violation)
+        else:
+            self._transport.send_nowait(websocket.take_output())
 
     def answer(self, placed: Sequence[Placed]) -> None:
         """Tell the terminal what has become durable."""
@@ -124,7 +129,9 @@ class TerminalActor:
         self._send(self.session.answer_query(query_id, body))
 
     def check_deadline(self) -> None:
-        """End the connection if it was silent for too long."""
+        """End the connection if it was silent for too long, or does not hang up when told to."""
+        if trio.current_time() > self._gone_by_s:
+            self._transport.close()
         try:
             self.session.check_deadline(self._services.now_ms())
         except ProtocolViolation as violation:
@@ -133,8 +140,12 @@ class TerminalActor:
     def _fail(self, violation: ProtocolViolation) -> None:
         self.session.close(violation)
         self._send_outbox()
+        self._hang_up(violation)
+
+    def _hang_up(self, violation: ProtocolViolation) -> None:
         self._websocket.close(violation.close_code, violation.code)
         self._transport.send_nowait(self._websocket.take_output())
+        self._gone_by_s = trio.current_time() + limits.LINGER_S
 
     def _send_outbox(self) -> None:
         outbox = self.session.outbox
@@ -153,4 +164,3 @@ class TerminalActor:
     def _last_counter(self, terminal: str) -> int:
         seen = self._shard.book.terminals.get(terminal)
         return seen.high if seen else 0
-

@@ -51,7 +51,7 @@ class SocketTransport:
     def __init__(
         self, sock: socket.socket, *, unsent_bytes_max: int = limits.OUTPUT_BYTES_MAX
     ) -> None:
-        sock.setblocking(False)
+        sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
         self._unsent = bytearray()
@@ -61,6 +61,8 @@ class SocketTransport:
 
     async def receive(self) -> bytes:
         """Wait for bytes; none at the end, whichever side or error brought it."""
+        if self._closed:
+            return b""
         try:
             # Waiting first, even where bytes may be there already, is what keeps one busy
             # terminal from holding up the others: each gets one read a round.

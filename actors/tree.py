@@ -25,7 +25,6 @@ from actors.checkpointer import Checkpointer
 from actors.committer import Committer
 from actors.desk import Desk
 from actors.listener import Listener
-from actors.offload import Offload, in_thread
 from actors.runtime import (
     ChildSpec,
     Intensity,
@@ -37,7 +36,7 @@ from actors.runtime import (
     Strategy,
     Supervisor,
 )
-from actors.runtime.budget import Chance
+from actors.seams import Seams
 from actors.shard import Shard
 from actors.terminal import Services
 from protocol.session import FindKey
@@ -55,12 +54,9 @@ class NodeTree:
       open_store: opens the shard's store and closes it in the end; entering it blocks.
       listening: a listening socket, which stays the caller's.
       find_key: finds an enrolled key.
-      now_ms: the host's clock, milliseconds since 1970.
-      nonce: 32 fresh bytes of chance.
-      chance: draws from [0, 1), for backoffs.
+      seams: time, chance and threads.
       report: takes what supervisors report.
       note: takes one line for the operator.
-      offload: where blocking calls run.
     """
 
     def __init__(
@@ -69,24 +65,19 @@ class NodeTree:
         open_store: Callable[[], AbstractContextManager[ShardStore]],
         listening: socket.socket,
         find_key: FindKey,
-        now_ms: Callable[[], int],
-        nonce: Callable[[], bytes],
-        chance: Chance,
+        seams: Seams,
         report: Reporter,
         note: Callable[[str], None],
-        offload: Offload = in_thread,
     ) -> None:
         self._open_store = open_store
-        self._now_ms = now_ms
-        self._chance = chance
+        self._seams = seams
         self._report = report
         self._note = note
-        self._offload = offload
         self._shard: Shard | None = None
         self._shard_supervisor: Supervisor | None = None
-        desk = Desk(self.shard, offload=offload)
-        services = Services(self.shard, desk, find_key, now_ms, nonce)
-        self.listener = Listener(listening, services, report=report, note=note, chance=chance)
+        desk = Desk(self.shard, offload=seams.offload)
+        services = Services(self.shard, desk, find_key, seams.now_ms, seams.nonce)
+        self.listener = Listener(listening, services, report=report, note=note, chance=seams.chance)
         self.supervisor = Supervisor(
             "node",
             [
@@ -103,7 +94,7 @@ class NodeTree:
             ],
             strategy=Strategy.REST_FOR_ONE,
             report=report,
-            chance=chance,
+            chance=seams.chance,
         )
 
     def shard(self) -> Shard:
@@ -117,10 +108,10 @@ class NodeTree:
 
     async def _run_shard(self, life: Life) -> None:
         with ExitStack() as held:
-            store = await self._offload(partial(held.enter_context, self._open_store()))
-            shard = self._shard = Shard(store, now_ms=self._now_ms)
-            committer = Committer(shard, offload=self._offload, report=self._note)
-            checkpointer = Checkpointer(shard, offload=self._offload, report=self._note)
+            store = await self._seams.offload(partial(held.enter_context, self._open_store()))
+            shard = self._shard = Shard(store, now_ms=self._seams.now_ms)
+            committer = Committer(shard, offload=self._seams.offload, report=self._note)
+            checkpointer = Checkpointer(shard, offload=self._seams.offload, report=self._note)
             # A life of these is a life of the shard: what they had in memory is not durable, so
             # the next one begins with the journal.
             children = [
@@ -145,7 +136,7 @@ class NodeTree:
                 children,
                 strategy=Strategy.ONE_FOR_ALL,
                 report=self._report,
-                chance=self._chance,
+                chance=self._seams.chance,
             )
             await supervisor.run(life)
 
@@ -153,4 +144,3 @@ class NodeTree:
         if self._shard_supervisor is None:
             return Node("shard", Kind.SUPERVISOR, State.STARTING, 0.0)
         return self._shard_supervisor.snapshot()
-

@@ -7,10 +7,10 @@ again when a node recovers, and again when an auditor verifies. There is no othe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from engine.accounts import ALL_CARDS, PURSE_KINDS, AccountKind, is_name
-from engine.advance import advance, card_of, successor
+from engine.advance import RETURNS, advance, card_of, successor
 from engine.card import Card
 from engine.seen import Seen
 from engine.transaction import Entry, Refund, Replace, Reversal
@@ -38,6 +38,10 @@ class Table(Protocol[K_contra, V]):
     def __setitem__(self, key: K_contra, value: V, /) -> None:
         """Set the row."""
         ...
+
+
+_WIDER: Final = RETURNS | {Replace}
+"""Intents that change more than their own card and the accounts."""
 
 
 def empty_accounts() -> Accounts:
@@ -94,8 +98,8 @@ class Book:
         elif not entry.reason and is_name(name):
             # An advice may carry a name that no card can have; its money is in suspense.
             cards[name] = advance(None, entry, position)
-        if not entry.reason:
-            self._apply_reference(entry, card, position)
+        if not entry.reason and type(entry.intent) in _WIDER:
+            self._apply_wider(entry, card, position)
         self.position = position + 1
         self.decided_ms = entry.decided_ms
 
@@ -109,16 +113,15 @@ class Book:
         """Return the sum over all accounts, which is zero."""
         return sum(sum(owners.values()) for owners in self.accounts.values())
 
-    def _apply_reference(self, entry: Entry, card: Card | None, position: int) -> None:
-        """Change what an entry touches beside its own card."""
+    def _apply_wider(self, entry: Entry, card: Card | None, position: int) -> None:
         intent = entry.intent
+        if isinstance(intent, Replace):
+            assert card is not None, "only a known card is replaced"
+            self.cards[intent.new_card] = successor(card, entry, position)
         if isinstance(intent, Reversal | Refund):
             original = (intent.terminal, intent.counter)
             returned_rp = self.returned.get(original) or 0
             self.returned[original] = returned_rp + volume_rp(entry)
-        elif isinstance(intent, Replace):
-            assert card is not None, "only a known card is replaced"
-            self.cards[intent.new_card] = successor(card, entry, position)
 
 
 def volume_rp(entry: Entry) -> int:

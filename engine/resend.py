@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from engine.transaction import Entry, Transaction
 
 
@@ -10,15 +12,21 @@ def difference(entry: Entry, transaction: Transaction) -> str:
 
     The empty text means: the same content. Both carry the same identity.
     """
-    assert entry.counter == transaction.counter
+    assert entry.counter == transaction.counter, "only transactions of one identity are compared"
     if entry.at_ms != transaction.at_ms:
         return "at_ms"
     ours, theirs = entry.intent, transaction.intent
-    if ours == theirs:
-        return ""
-    if type(ours) is not type(theirs):
-        return "intent"
-    for field in ours.__struct_fields__:
-        if getattr(ours, field) != getattr(theirs, field):
-            return f"intent.{field}"
-    return "intent"
+    return "" if ours == theirs else _difference(ours, theirs, "intent")
+
+
+def _difference(ours: object, theirs: object, path: str) -> str:
+    """Go down to the innermost value in which two that are not equal differ."""
+    pairs: list[tuple[str, object, object]]
+    if isinstance(ours, Struct) and type(ours) is type(theirs):
+        fields = ours.__struct_fields__
+        pairs = [(f".{name}", getattr(ours, name), getattr(theirs, name)) for name in fields]
+    elif isinstance(ours, tuple) and isinstance(theirs, tuple) and len(ours) == len(theirs):
+        pairs = [(f"[{i}]", *pair) for i, pair in enumerate(zip(ours, theirs, strict=True))]
+    else:
+        return path
+    return next(_difference(a, b, path + step) for step, a, b in pairs if a != b)

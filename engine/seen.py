@@ -28,7 +28,9 @@ class Seen(Struct, frozen=True, array_like=True, gc=False):
 
     def has_room_for(self, counter: int) -> bool:
         """Tell whether an unseen counter can be remembered without another gap too many."""
-        return len(self.gaps) < limits.GAPS_PER_TERMINAL_MAX or counter == self.high + 1
+        if len(self.gaps) < limits.GAPS_PER_TERMINAL_MAX:
+            return True
+        return len(self.with_counter(counter).gaps) <= limits.GAPS_PER_TERMINAL_MAX
 
     def with_counter(self, counter: int) -> Seen:
         """Return the state after a counter that was not seen before."""

@@ -5,7 +5,9 @@ sender, so that it can be sent again at any time. An entry is the transaction to
 was decided about it; entries are never changed.
 
 A payment that carries a `proof` is an advice: money has moved on a chip, and the host must record
-it even if it dislikes it. A payment without a proof is an authorisation, which may be refused.
+it even if it dislikes it. What has no place in the books (a name that no account can have, one
+purse too many) is posted to suspense. A payment without a proof is an authorisation, which may be
+refused. So may everything else.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ class TopUp(_Intent, frozen=True, tag="top_up"):
     """Money is put on a card: by a bank on the card's own purse, by a programme on its purse.
 
     `leg` tells how far the money is: `both` moves it from the bank to the purse at once; `bank`
-    says that the bank has taken it, `chip` (an advice) that it arrived on the card.
+    says that the bank has taken it, `chip` (an advice) that it arrived on the card. A programme's
+    money comes from its fund: no bank carries it, and no fee is taken from it.
     """
 
     card: Name
@@ -84,7 +87,10 @@ class TopUp(_Intent, frozen=True, tag="top_up"):
 
 
 class Subsidy(_Cardless, frozen=True, tag="subsidy"):
-    """A programme pays an operator for a service given to a recipient."""
+    """A programme pays an operator for a service given to a recipient.
+
+    Nothing to pay is no subsidy: it is left out of the group.
+    """
 
     programme: Name
     operator: Name
@@ -103,7 +109,11 @@ Part: TypeAlias = Tap | Purchase | TopUp | Subsidy | Share
 
 
 class Group(_Intent, frozen=True, tag="group"):
-    """Several movements on at most one card: all are posted, or none."""
+    """Several movements on at most one card: all are posted, or none.
+
+    One part with a proof makes an advice of the whole. Parts on two cards are no group, and are
+    refused even then.
+    """
 
     parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=limits.GROUP_PARTS_MAX)]
 
@@ -114,14 +124,17 @@ class Group(_Intent, frozen=True, tag="group"):
 
 
 class Reversal(_Cardless, frozen=True, tag="reversal"):
-    """Undo what is left of an earlier transaction, line by line, by opposite lines."""
+    """Undo what is left of an earlier transaction, line by line, by opposite lines.
+
+    The money of a card that was replaced goes to the card that took over.
+    """
 
     terminal: Name
     counter: Counter
 
 
 class Refund(_Cardless, frozen=True, tag="refund"):
-    """Give back a part of an earlier tap or purchase."""
+    """Give back a part of an earlier tap, purchase or post."""
 
     terminal: Name
     counter: Counter
@@ -129,7 +142,10 @@ class Refund(_Cardless, frozen=True, tag="refund"):
 
 
 class Adjustment(_Intent, frozen=True, tag="adjustment"):
-    """An officer corrects the books; lines on purses may name one card."""
+    """An officer corrects the books; lines on purses may name one card.
+
+    A line is kind of account, owner, and amount in rupiah (positive is a credit).
+    """
 
     officer: Name
     reason: Text
@@ -141,7 +157,7 @@ class Adjustment(_Intent, frozen=True, tag="adjustment"):
 
 
 class Issue(_Intent, frozen=True, tag="issue"):
-    """A card comes into being."""
+    """A card comes into being; one that advices told of already keeps what they moved."""
 
     card: Name
     medium: MediumName
@@ -164,14 +180,17 @@ class Unblock(_Intent, frozen=True, tag="unblock"):
 
 
 class Replace(_Intent, frozen=True, tag="replace"):
-    """A new card takes over all money of an old one, which ends."""
+    """A new card takes over all money and all debts of an old one, which ends."""
 
     card: Name
     new_card: Name
 
 
 class Close(_Intent, frozen=True, tag="close"):
-    """A card ends: its money goes back through its bank, programme money to its programme."""
+    """A card ends: its money goes back through its bank, programme money to its programme.
+
+    Not with a debt or an open hold.
+    """
 
     card: Name
 
@@ -242,8 +261,8 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     Attributes:
       decided_ms: the host's clock, never earlier than that of the entry before.
       reason: why it was refused; empty when it was posted.
-      rule: the rule behind a refusal or an exception.
-      detail: where the refusal lies, when that is not the whole intent (`parts[1]`).
+      rule: the rule behind a refusal, the first exception, or a return.
+      detail: the field that the rule speaks of, where there is one (`parts[1].operator`).
       balance_rp: of the purse that was used, after the transaction.
       exceptions: what the ledger dislikes in an advice that it posted all the same.
       postings: lines that sum to zero.

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from msgspec import Struct
 
 from actors.listener import open_listening_socket
 from actors.runtime import Event, Report
+from actors.seams import Seams
 from actors.tree import NodeTree
 from protocol.session import EnrolledKey, FindKey
 from storage.folder import DataFolder
@@ -82,9 +84,7 @@ async def run_node(
             open_store=lambda: _open_shard(folder),
             listening=listening,
             find_key=_enrolling(keys) if dev else keys.find,
-            now_ms=now_ms,
-            nonce=lambda: os.urandom(32),
-            chance=random.SystemRandom().random,
+            seams=Seams(now_ms, partial(os.urandom, 32), random.SystemRandom().random),
             report=_report,
             note=log.warning,
         )
@@ -125,9 +125,10 @@ def _store(path: Path, tables: tuple[str, ...]) -> Iterator[LmdbStore]:
 
 @contextmanager
 def _open_shard(folder: DataFolder) -> Iterator[ShardStore]:
-    with _store(folder.journal, JOURNAL_TABLES) as journal, _store(
-        folder.views, VIEWS_TABLES
-    ) as views:
+    with (
+        _store(folder.journal, JOURNAL_TABLES) as journal,
+        _store(folder.views, VIEWS_TABLES) as views,
+    ):
         yield ShardStore.open(journal, views, clock=time.monotonic)
 
 

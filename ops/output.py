@@ -20,9 +20,7 @@ def json_option(command: F) -> F:
     return option(command)
 
 
-def emit(
-    result: Mapping[str, object], *, as_json: bool, render: Callable[[Console], None]
-) -> None:
+def emit(result: Mapping[str, object], *, as_json: bool, render: Callable[[Console], None]) -> None:
     """Print a result: as one JSON object, or through `render` for a person."""
     if as_json:
         click.echo(json.dumps(result, default=str))

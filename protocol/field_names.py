@@ -61,12 +61,16 @@ def field_at(payload: bytes, path: Path) -> str:
 
 def misspelt_field(payload: bytes) -> str:
     """Return the name of the first field whose text is not UTF-8."""
-    for path, text in _texts(payload):
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            return field_at(payload, path)
-    return ""
+    misspelt = (path for path, text in _texts(payload) if not _is_utf8(text))
+    return field_at(payload, next(misspelt, ()))
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _member(kind: Type, tag: bytes | None) -> Type | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, TypeAlias
 
-from engine.accounts import PURSE_KINDS
+from engine.accounts import ALL_CARDS, PURSE_KINDS
 from engine.transaction import (
     Group,
     Hold,
@@ -46,4 +46,4 @@ def may_ask(role: Role, terminal: str, question: Question) -> bool:
         return question.terminal == terminal
     if isinstance(question, DryRun):
         return may(role, question.transaction.intent)
-    return question.kind in PURSE_KINDS
+    return question.kind in PURSE_KINDS and question.owner != ALL_CARDS

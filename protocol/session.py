@@ -227,7 +227,7 @@ class ServerSession:
             case Hello():
                 self._expect(Phase.NEW, "hello")
                 self._take_hello(message, now_ms)
-            case Prove():
+            case _:
                 self._expect(Phase.CHALLENGED, "prove")
                 self._take_proof(message, now_ms)
         return None

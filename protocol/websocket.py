@@ -60,7 +60,12 @@ class _Core(ServerProtocol):
             super().fail(code)
 
     def break_off(self, code: Code, text: str) -> None:
-        """Close at once because of a rule, ours or the websocket's."""
+        """Close at once because of a rule, ours or the websocket's.
+
+        The core parses ahead: what it has answered to what came later is not unsaid.
+        """
+        if self.eof_sent:
+            return
         self.violation = ProtocolViolation(code, "", text)
         super().fail(self.violation.close_code, _cut(f"{code}: {text}"))
 
@@ -99,10 +104,10 @@ class ServerWebSocket:
         What the terminal sent before it closed or broke a rule still counts; what arrives after
         `close` does not.
         """
-        messages: list[bytes] = []
-        if self._request is not None:
-            data = self._open(self._request + data)
         core = self._core
+        messages: list[bytes] = []
+        if self._request is not None and not core.eof_sent:
+            data = self._open(self._request + data)
         for start in range(0, len(data), limits.PARSED_AT_ONCE_BYTES):
             if core.eof_sent:
                 break

@@ -222,19 +222,21 @@ class AccountHistory:
 
 
 def exceptions_before(
-    journal: Journal, views: Views, before: int | None, limit: int
+    journal: Journal, views: Views | None, before: int | None, limit: int
 ) -> list[Filed]:
     """Return up to `limit` exceptions of entries before a position (None: the end), newest first.
 
     The views know those up to the last checkpoint; the journal is read from there on.
     """
-    standing = views.standing()
+    standing = views.standing() if views else None
     since = standing.position if standing else 0
     end = journal.head.next_position
     end = end if before is None else min(before, end)
     newest = deque(_filed(journal, since, end), maxlen=limit)
     filed = list(reversed(newest))
-    return filed + views.exceptions_before(min(since, end), limit - len(filed))
+    if views and len(filed) < limit:
+        filed += views.exceptions_before(min(since, end), limit - len(filed))
+    return filed
 
 
 def _filed(journal: Journal, since: int, end: int) -> Iterator[Filed]:

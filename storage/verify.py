@@ -139,7 +139,8 @@ def verify(
             audit.problem(f"{rows - audit.blocks} rows of the journal are no part of the chain")
         audit.end()
     except StorageDamaged as damage:
-        audit.problem(str(damage), damage.block)
+        # What the store itself cannot read is met where the next block should be.
+        audit.problem(str(damage), audit.blocks if damage.block is None else damage.block)
     return audit.report()
 
 
@@ -250,8 +251,9 @@ class _Audit:
         if self._views.get(LANDMARKS, position_key(place)) is not None:
             self.state.views.write_landmark(place, self.book.accounts)
         if place == self._standing.position:
-            if self._standing.block_hash != self._last_hash:
-                self.problem("the views belong to another journal")
+            here = Standing(VIEWS_FORMAT, place, self._last_hash, self.book.decided_ms)
+            if here != self._standing:
+                self.problem("the views do not stand where they say: they are of another journal")
             self.save()
             for difference in differences(self._views, self.state.views.store):
                 self.problem(difference)

@@ -93,7 +93,8 @@ class Views:
             standing = None if value is None else STANDING_VALUE.decode(value)
         except msgspec.MsgspecError:
             return None
-        return standing if standing and standing.format == VIEWS_FORMAT else None
+        usable = standing and standing.format == VIEWS_FORMAT and standing.position > 0
+        return standing if usable else None
 
     def cards(self, names: Sequence[str]) -> list[Card | None]:
         """Return cards by name."""

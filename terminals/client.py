@@ -162,7 +162,7 @@ class TerminalClient:
         self._connect = connect
         self._options = options
         self._counter = options.last_counter
-        self._work = Work(on_outcome, trio.current_time())
+        self._work = Work(on_outcome)
         self._ready = trio.Event()
         self._ended = trio.Event()
         self._asking = trio.CapacityLimiter(limits.QUERIES_OPEN_MAX)
@@ -250,13 +250,13 @@ class TerminalClient:
 
         Cancellation: the connection is dropped instead of closed.
         """
-        self._work.stopping = True
+        self._work.stop.set()
         self._work.touch()
         with trio.move_on_after(CLOSE_S):
             await self._ended.wait()
 
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the connection until `aclose`; started when the node has let the terminal in.
+    async def run(self) -> None:
+        """Keep the connection until `aclose`.
 
         Raises:
           NodeRefused: the node does not want this terminal, or what it sends.
@@ -264,7 +264,7 @@ class TerminalClient:
           NodeUnreachable: no progress for longer than the patience allows.
         """
         try:
-            await self._keep_connected(task_status)
+            await self._keep_connected()
         except TerminalError as error:
             self._work.fail(error)
             raise
@@ -275,8 +275,9 @@ class TerminalClient:
 
     async def _add(self, transaction: Unanswered) -> None:
         work = self._work
-        while len(work.window) >= PENDING_MAX and work.failure is None:
+        if len(work.window) >= PENDING_MAX:
             work.touch()
+        while len(work.window) >= PENDING_MAX and work.failure is None:
             await work.changed.wait()
         if work.failure is not None:
             raise self._failure()
@@ -303,25 +304,30 @@ class TerminalClient:
         # Raised to everyone who waits: each shall see only the way it took to them.
         return failure.with_traceback(None)
 
-    async def _keep_connected(self, task_status: trio.TaskStatus[None]) -> None:
+    async def _keep_connected(self) -> None:
         work, options = self._work, self._options
         pause_s = options.backoff_first_s
-        while not work.stopping:
-            progress_s = work.progress_s
+        trouble_since_s = trio.current_time()
+        while not work.stop.is_set():
+            progress = work.progress
             try:
-                await self._one_session(task_status)
+                await self._one_session()
             except LinkLost as error:
-                if trio.current_time() - work.progress_s >= options.patience_s:
+                now_s = trio.current_time()
+                if work.progress > progress:
+                    pause_s = options.backoff_first_s
+                    trouble_since_s = now_s
+                if now_s - trouble_since_s >= options.patience_s:
                     raise NodeUnreachable(
                         f"{self.terminal}: no progress in {options.patience_s:g} s; {error}"
                     ) from error
-            work.lost()
-            if work.progress_s > progress_s:
-                pause_s = options.backoff_first_s
-            await self._pause(pause_s)
-            pause_s = min(2 * pause_s, options.backoff_s_max)
+                work.lost()
+                # Half of it is chance: those cut off together do not come back together.
+                with trio.move_on_after(pause_s * (0.5 + self._random() / 2)):
+                    await work.stop.wait()
+                pause_s = min(2 * pause_s, options.backoff_s_max)
 
-    async def _one_session(self, task_status: trio.TaskStatus[None]) -> None:
+    async def _one_session(self) -> None:
         work, options = self._work, self._options
         async with self._connect(self._url) as link:
             session = Session(
@@ -337,18 +343,9 @@ class TerminalClient:
                 raise LinkLost(f"no handshake in {options.handshake_s:g} s")
             self._counter = max(self._counter, ready.last_counter)
             work.statistics.sessions += 1
-            if work.idle:
-                work.progress_s = trio.current_time()
-            if not self._ready.is_set():
-                self._ready.set()
-                task_status.started()
+            work.progress += work.idle
+            self._ready.set()
             await session.run(ready)
-
-    async def _pause(self, pause_s: float) -> None:
-        # Half of it is chance: terminals that were cut off together do not come back together.
-        with trio.move_on_after(pause_s * (0.5 + self._random() / 2)):
-            while not self._work.stopping:
-                await self._work.changed.wait()
 
 
 @asynccontextmanager

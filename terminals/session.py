@@ -94,7 +94,7 @@ class Session:
         return ready
 
     async def run(self, ready: Ready) -> None:
-        """Send and hear until the work is stopping.
+        """Send and hear until the work is to stop.
 
         Raises:
           LinkLost, NodeRefused, NodeMisbehaved: as for `greet`.
@@ -116,7 +116,7 @@ class Session:
 
     async def _send_all(self, ready: Ready) -> None:
         work = self._work
-        while not work.stopping:
+        while not work.stop.is_set():
             changed = work.changed
             now_s = trio.current_time()
             frame = self._next_frame(ready, now_s)
@@ -187,7 +187,7 @@ class Session:
                     self._work.take_outcome(outcome, now_s)
                 self._work.touch()
             case Answer():
-                self._work.take_answer(message, now_s)
+                self._work.take_answer(message)
             case Pulse():
                 pass
             case _:

@@ -55,17 +55,17 @@ class Work:
     """Unanswered transactions and questions, and how it goes with them.
 
     Attributes:
-      progress_s: when the node was last of use: it let us in with nothing to do, or answered.
+      progress: how often the node was of use: it let us in with nothing to do, or answered.
       failure: why the client ended, once it has.
-      stopping: whether the session is to end in good order.
+      stop: set when the session is to end in good order.
     """
 
-    def __init__(self, on_outcome: OnOutcome | None, now_s: float) -> None:
+    def __init__(self, on_outcome: OnOutcome | None) -> None:
         self.window = Window()
         self.statistics = Statistics()
-        self.progress_s = now_s
+        self.progress = 0
         self.failure: TerminalError | None = None
-        self.stopping = False
+        self.stop = trio.Event()
         # Any change of what there is to send or to wait for; replaced by a new one when set.
         self.changed = trio.Event()
         self._on_outcome = on_outcome
@@ -111,9 +111,9 @@ class Work:
         question = next(iter(self._asked.values()), None)
         return since_s if question is None else min(since_s, question.asked_s)
 
-    def take_answer(self, answer: Answer, now_s: float) -> None:
+    def take_answer(self, answer: Answer) -> None:
         """Hand an answer to whoever asked."""
-        self.progress_s = now_s
+        self.progress += 1
         question = self._asked.pop(answer.id, None)
         if question is None:
             self.statistics.unclaimed += 1
@@ -128,7 +128,7 @@ class Work:
         if outcome.result not in FINAL_RESULTS:
             statistics.deferred += 1
             return
-        self.progress_s = now_s
+        self.progress += 1
         if transaction is None:
             statistics.unclaimed += 1
             return

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from engine.advance import RETURNS, card_of
 from engine.book import Book
 from engine.card import Card
@@ -14,6 +16,7 @@ from engine.decisions.holds import decide_hold, decide_post, decide_void
 from engine.decisions.lifecycle import decide_life
 from engine.decisions.payments import decide_part
 from engine.decisions.returns import decide_refund, decide_reversal
+from engine.errors import Bug
 from engine.moment import Moment
 from engine.transaction import (
     Adjustment,
@@ -44,6 +47,9 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
     """Decide one transaction and return the entry that records it; the book is not changed.
 
     A dry run is this function alone; `Book.apply` makes the entry count.
+
+    Raises:
+      Bug: the decision does not balance.
     """
     intent = transaction.intent
     name = intent.card
@@ -53,7 +59,8 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
     sum_rp = 0
     for line in postings:
         sum_rp += line[2]
-    assert sum_rp == 0, "every transaction balances by itself"
+    if sum_rp:
+        raise Bug(f"{terminal}/{transaction.counter}: the postings sum to Rp{sum_rp}, not to zero")
     if type(intent) in RETURNS:
         card = book.cards.get(card_of(intent, postings))
     return Entry(
@@ -92,6 +99,8 @@ def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdic
             return decide_adjustment(book, card, now, intent)
         case Issue() | Block() | Unblock() | Replace() | Close():
             return decide_life(book, card, now, intent)
+        case _:
+            assert_never(intent)
 
 
 __all__ = ["decide"]

@@ -97,7 +97,8 @@ def spending_doubts(
     if payee[1] not in book.accounts[payee[0]]:
         doubts += account_doubts(book, payee, _PAYEE_FIELDS[type(intent)])
     held_rp = card.held_rp(programme, now.ms) if card is not None and card.holds else 0
-    limits = limits_of(card, programme, now)
+    registered = card is not None and card.registered
+    limits = now.rules.limits_of(programme, registered=registered)
     if reason := spend_refusal(purse, intent.amount_rp, held_rp, limits, now):
         doubts.append((reason, limits.rule, "amount_rp"))
     return doubts

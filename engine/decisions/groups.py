@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from engine.accounts import purse_of
@@ -13,8 +15,10 @@ from engine.decisions.payments import decide_part
 from engine.errors import Reason
 from engine.moment import Moment
 from engine.purses import after_lines, pay
-from engine.transaction import Group, Part, Purchase, Share, Subsidy, Tap, TopUp
+from engine.transaction import Group, Part, Purchase, Tap, TopUp
 from engine.verdict import FUNDS_RULE, Verdict, refused
+
+_ON_CARDS: Final = (Tap, Purchase, TopUp)
 
 
 def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> Verdict:
@@ -24,9 +28,7 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
     """
     if len({part.card for part in intent.parts if part.card}) > 1:
         return refused(Reason.GROUP_CARDS, FUNDS_RULE, "parts")
-    forced = any(
-        part.proof is not None for part in intent.parts if isinstance(part, Tap | Purchase | TopUp)
-    )
+    forced = any(part.proof is not None for part in intent.parts if isinstance(part, _ON_CARDS))
     draft = card
     total = Verdict()
     for number, part in enumerate(intent.parts):
@@ -47,7 +49,7 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
 
 
 def _programme_of(part: Part) -> str:
-    return "" if isinstance(part, Subsidy | Share) else part.purse
+    return part.purse if isinstance(part, _ON_CARDS) else ""
 
 
 def _after_part(card: Card | None, part: Part, verdict: Verdict, now: Moment) -> Card | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from engine.accounts import (
     BANK_SETTLEMENT,
     PROGRAMME_FUND,
@@ -37,6 +39,8 @@ def decide_life(
             return _replace(book, card, now, intent)
         case Close():
             return _close(card, now)
+        case _:
+            assert_never(intent)
 
 
 def _issue(book: Book, card: Card | None, intent: Issue) -> Verdict:

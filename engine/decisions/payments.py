@@ -6,6 +6,8 @@ those; top-ups have a file of their own.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from engine.accounts import (
     MERCHANT_PAYABLE,
     OPERATOR_REVENUE,
@@ -51,6 +53,8 @@ def decide_part(
             doubts = account_doubts(book, payer, "operator")
             doubts += account_doubts(book, payee, "to_operator")
             return _between(book, payer, payee, part.amount_rp, doubts, forced=forced)
+        case _:
+            assert_never(part)
 
 
 def _between(

@@ -9,7 +9,7 @@ from engine.book import Book, volume_rp
 from engine.calendar import day_and_month
 from engine.card import ENDED, Card
 from engine.decisions.checks import card_refusal, correction_doubts, purse_now
-from engine.errors import Reason
+from engine.errors import Bug, Reason
 from engine.limits import REPLACEMENTS_FOLLOWED_MAX
 from engine.moment import Moment
 from engine.purses import changes_of
@@ -99,7 +99,8 @@ def _heir(book: Book, name: str) -> Card:
         if card is None or not card.successor:
             break
         card = book.cards.get(card.successor)
-    assert card is not None, "a card with an entry exists, and so does its successor"
+    if card is None:
+        raise Bug(f"card {name} or one that took over from it is gone")
     return card
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Final
 
 import click
 import trio
@@ -16,6 +17,9 @@ from actors.runtime import Escalation
 from ops.node import Listening, is_loopback, run_node
 from ops.output import json_option
 from storage.errors import StorageError
+
+
+PORT_MAX: Final = 0xFFFF
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -30,7 +34,7 @@ class Address(click.ParamType[tuple[str, int]]):
         if isinstance(value, tuple):
             return value
         host, colon, port = str(value).rpartition(":")
-        if not colon or not host or not port.isdecimal() or int(port) > 0xFFFF:
+        if not colon or not host or not port.isdecimal() or int(port) > PORT_MAX:
             self.fail(f"{value} is not HOST:PORT, for example 127.0.0.1:8145", param, ctx)
         return host.strip("[]"), int(port)
 

@@ -46,7 +46,8 @@ class StoredKey(Struct, frozen=True):
 
 def pack(*message: object) -> bytes:
     """Return the payload of a message."""
-    return bytes(msgpack.packb(message))
+    payload: bytes = msgpack.Packer().pack(message)
+    return payload
 
 
 def unpack(payload: bytes) -> list[object]:

@@ -65,7 +65,6 @@ def test_the_handshake_ends_with_the_limits_of_the_session() -> None:
     session = new_session(StoredKey("service"), credits_max=700)
     assert session.receive(pack("hello", [9, 1], TERMINAL, PUBLIC, "reader 2"), NOW_MS) is None
     assert said(session) == [["challenge", 1, NONCE, NOW_MS]]
-    assert session.phase is Phase.CHALLENGED
     assert session.receive(proof(), NOW_MS + 1) is None
     capabilities = ["submit", "query", "dry_run"]
     assert said(session) == [["ready", NOW_MS + 1, 41, 700, 20, 262_144, 500, capabilities]]

@@ -1,4 +1,4 @@
-"""Where blocking calls run: in a worker thread, or on the spot in a simulation (D11)."""
+"""Where time, chance and threads come in, so that a simulation can put its own there (D11)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import trio
+from msgspec import Struct
+
+from actors.runtime.budget import Chance
 
 T = TypeVar("T")
 
@@ -24,3 +27,19 @@ class Offload(Protocol):
 async def in_thread(call: Callable[[], T], /) -> T:
     """Run a blocking call in a worker thread of trio."""
     return await trio.to_thread.run_sync(call)
+
+
+class Seams(Struct, frozen=True):
+    """What a node takes from its surroundings.
+
+    Attributes:
+      now_ms: the host's clock, milliseconds since 1970.
+      nonce: 32 fresh bytes of chance.
+      chance: draws from [0, 1), for backoffs.
+      offload: where blocking calls run.
+    """
+
+    now_ms: Callable[[], int]
+    nonce: Callable[[], bytes]
+    chance: Chance
+    offload: Offload = in_thread

@@ -1,0 +1,181 @@
+"""Questions are answered from durable facts, and give way to taps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+import trio
+
+from actors import limits
+from actors.desk import Desk
+from actors.shard import Shard
+from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
+from engine.transaction import Purchase
+from protocol.messages import (
+    AnswerBody,
+    Balance,
+    BalanceOf,
+    DryRun,
+    Failed,
+    Found,
+    Query,
+    Question,
+    Statement,
+    StatementOf,
+    TransactionOf,
+    Trial,
+)
+from tests.actors.test_committer import a_life
+from tests.actors.world import CARD, NOON_MS, Clock, Sender, commit, on_the_spot, send, tap
+
+T = TypeVar("T")
+
+
+async def answer(shard: Shard, question: Question) -> AnswerBody:
+    """Ask one question and return the answer."""
+    desk, asker, life = Desk(lambda: shard, offload=on_the_spot), Sender(), a_life()
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.run, life)
+            desk.ask(asker, "GATE-1", Query(7, question))
+            while not asker.answers:
+                await trio.lowlevel.checkpoint()
+            life.stopping.set()
+    ((query_id, body),) = asker.answers
+    assert query_id == 7
+    return body
+
+
+async def test_a_balance_is_told_with_its_position(shard: Shard) -> None:
+    body = await answer(shard, BalanceOf(PURSE, CARD))
+    assert body == Balance(100_000, 2, NOON_MS)
+
+
+async def test_a_balance_is_not_told_before_it_is_durable(shard: Shard, sender: Sender) -> None:
+    shard.submit(sender, "GATE-1", [tap(1)])
+    with trio.move_on_after(0.05) as waited:
+        await answer(shard, BalanceOf(PURSE, CARD))
+    assert waited.cancelled_caught
+    commit(shard)
+    assert await answer(shard, BalanceOf(PURSE, CARD)) == Balance(96_500, 3, NOON_MS)
+
+
+@pytest.mark.parametrize(
+    ("question", "balance_rp"),
+    [
+        (BalanceOf(PURSE, CARD, position=2), 100_000),
+        (BalanceOf(PURSE, CARD, at_ms=NOON_MS), 100_000),
+        (BalanceOf(PURSE, CARD, at_ms=NOON_MS + 1_000), 96_500),
+        (BalanceOf(OPERATOR_REVENUE, "transjakarta", position=2), 0),
+        (BalanceOf(OPERATOR_REVENUE, "transjakarta"), 3_500),
+        (BalanceOf(BANK_SETTLEMENT, "dki", position=1_000), -100_000),
+    ],
+)
+async def test_a_past_balance_is_told_by_position_or_time(
+    shard: Shard, clock: Clock, question: BalanceOf, balance_rp: int
+) -> None:
+    clock.ms += 1_000
+    send(shard, tap(1).intent, terminal="GATE-1")
+    body = await answer(shard, question)
+    assert isinstance(body, Balance)
+    assert body.balance_rp == balance_rp
+
+
+async def test_a_statement_is_told_newest_first(shard: Shard) -> None:
+    send(shard, tap(1).intent, Purchase(CARD, 20_000, "warung"), terminal="GATE-1")
+    body = await answer(shard, StatementOf(PURSE, CARD, limit=2))
+    assert isinstance(body, Statement)
+    assert [line.amount_rp for line in body.lines] == [-20_000, -3_500]
+    rest = await answer(shard, StatementOf(PURSE, CARD, before=body.next))
+    assert isinstance(rest, Statement)
+    assert [line.amount_rp for line in rest.lines] == [100_000]
+    assert rest.next == -1
+
+
+async def test_a_transaction_is_found_by_its_identity(shard: Shard) -> None:
+    body = await answer(shard, TransactionOf("DESK-1", 2))
+    assert isinstance(body, Found)
+    assert (body.position, body.entry.balance_rp) == (1, 100_000)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [TransactionOf("DESK-1", 9), BalanceOf(PURSE, "NOBODY"), BalanceOf(BANK_SETTLEMENT, "bca")],
+)
+async def test_what_does_not_exist_is_not_found(shard: Shard, question: Question) -> None:
+    body = await answer(shard, question)
+    assert isinstance(body, Failed)
+    assert (body.code, body.retry_after_ms) == ("not_found", 0)
+
+
+async def test_a_dry_run_is_answered_and_posts_nothing(shard: Shard) -> None:
+    body = await answer(shard, DryRun(tap(1)))
+    assert isinstance(body, Trial)
+    assert body.outcome.balance_rp == 96_500
+    assert shard.book.position == 2
+
+
+async def test_questions_give_way_while_taps_are_many(
+    shard: Shard, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "OPEN_ENTRIES_MAX", 4)
+    shard.submit(sender, "GATE-1", [tap(number, 0) for number in (1, 2, 3)])
+    desk = Desk(lambda: shard)
+    desk.ask(sender, "GATE-1", Query(1, BalanceOf(PURSE, CARD)))
+    ((_, body),) = sender.answers
+    assert isinstance(body, Failed)
+    assert body.code == "busy"
+    assert body.retry_after_ms > 0
+    assert shard.submit(sender, "GATE-1", [tap(4, 0)]) == [], "taps are still taken"
+
+
+async def test_more_questions_than_may_wait_are_turned_away_and_a_stop_answers_all(
+    shard: Shard, sender: Sender
+) -> None:
+    desk, life = Desk(lambda: shard), a_life()
+    for number in range(limits.QUERIES_WAITING_MAX + 3):
+        desk.ask(sender, "GATE-1", Query(number, BalanceOf(PURSE, CARD)))
+    assert len(sender.answers) == 3
+    assert desk.trace().depth == limits.QUERIES_WAITING_MAX
+    life.stopping.set()
+    await desk.run(life)
+    assert sorted(number for number, _ in sender.answers) == list(
+        range(limits.QUERIES_WAITING_MAX + 3)
+    )
+    assert desk.trace().depth == 0
+
+
+async def test_a_question_whose_worker_fails_is_answered_all_the_same(
+    shard: Shard, sender: Sender
+) -> None:
+    async def broken(_call: Callable[[], T], /) -> T:
+        message = "planted"
+        raise ValueError(message)
+
+    desk = Desk(lambda: shard, offload=broken)
+    desk.ask(sender, "GATE-1", Query(1, TransactionOf("DESK-1", 1)))
+    with pytest.RaisesGroup(ValueError):
+        await desk.run(a_life())
+    ((_, body),) = sender.answers
+    assert isinstance(body, Failed)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        BalanceOf(PURSE, CARD),
+        BalanceOf(PURSE, CARD, position=0),
+        StatementOf(PURSE, CARD),
+        TransactionOf("GATE-1", 1),
+    ],
+)
+async def test_what_will_never_be_durable_is_not_told(
+    shard: Shard, sender: Sender, question: Question
+) -> None:
+    shard.submit(sender, "GATE-1", [tap(1)])
+    shard.end()
+    body = await answer(shard, question)
+    assert isinstance(body, Failed)
+    assert body.code == "busy"

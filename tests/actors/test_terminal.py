@@ -1,0 +1,253 @@
+"""One connection: what is taken, what is answered, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+import trio.testing
+
+from actors import limits
+from actors.desk import Desk
+from actors.shard import Shard
+from actors.terminal import Services, TerminalActor
+from engine.accounts import PURSE
+from protocol.limits import HANDSHAKE_S, IDLE_S
+from protocol.messages import Failed
+from tests.actors.test_committer import a_life
+from tests.actors.world import CARD, Clock, commit
+from tests.protocol import peer
+
+
+class Wire:
+    """A transport in memory: what the terminal sends is put in, what it gets is kept."""
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+        self.eof_sent = False
+        self.closed = trio.Event()
+        self._put, self._get = trio.open_memory_channel[bytes](100)
+
+    async def receive(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return b"" if self.closed.is_set() else await self._get.receive()
+
+    def put(self, data: bytes) -> None:
+        self._put.send_nowait(data)
+
+    def send_nowait(self, data: bytes) -> None:
+        self.sent += data
+
+    async def flush(self) -> None:
+        await trio.sleep_forever()
+
+    def send_eof(self) -> None:
+        self.eof_sent = True
+
+    def close(self) -> None:
+        if not self.closed.is_set():
+            self.closed.set()
+            self._put.send_nowait(b"")
+
+    def take(self) -> list[list[object]]:
+        """Return the messages sent since the last look; the close frame as `close`, code."""
+        messages: list[list[object]] = []
+        data = bytes(self.sent)
+        if data.startswith(b"HTTP"):
+            data = data.partition(b"\r\n\r\n")[2]
+        while data:
+            size, start = data[1], 2
+            if size == 126:
+                size, start = int.from_bytes(data[2:4], "big"), 4
+            body = data[start : start + size]
+            if data[0] & 0x0F == peer.CLOSE:
+                messages.append(["close", int.from_bytes(body[:2], "big")])
+            else:
+                messages.append(peer.unpack(body))
+            data = data[start + size :]
+        self.sent.clear()
+        return messages
+
+
+class Stage:
+    """A terminal actor, its wire, and the node behind it."""
+
+    def __init__(self, shard: Shard, clock: Clock) -> None:
+        self.wire = Wire()
+        self.life = a_life()
+        self.enrolled = peer.StoredKey()
+        self.desk = Desk(lambda: shard)
+        self.actor = TerminalActor(
+            self.wire,
+            Services(
+                shard=lambda: shard,
+                desk=self.desk,
+                find_key=lambda _terminal, _key: self.enrolled,
+                now_ms=clock,
+                nonce=lambda: peer.NONCE,
+            ),
+        )
+
+    async def say(self, *payloads: bytes) -> list[list[object]]:
+        """Send messages in one go and return what comes back at once."""
+        self.wire.put(b"".join(peer.masked(payload) for payload in payloads))
+        await trio.testing.wait_all_tasks_blocked()
+        return self.wire.take()
+
+
+@asynccontextmanager
+async def on_stage(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
+    stage = Stage(shard, clock)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stage.actor.run, stage.life)
+        stage.wire.put(peer.UPGRADE)
+        await trio.testing.wait_all_tasks_blocked()
+        assert bytes(stage.wire.sent).startswith(b"HTTP/1.1 101")
+        stage.wire.take()
+        yield stage
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def ready(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
+    async with on_stage(shard, clock) as stage:
+        (challenge,) = await stage.say(peer.hello())
+        (granted,) = await stage.say(peer.proof())
+        assert (challenge[0], granted[0]) == ("challenge", "ready")
+        yield stage
+
+
+async def test_a_terminal_is_greeted_with_where_its_counter_stands(
+    shard: Shard, clock: Clock
+) -> None:
+    async with on_stage(shard, clock) as stage:
+        await stage.say(peer.hello("DESK-1"))
+        (granted,) = await stage.say(peer.proof(terminal="DESK-1"))
+        assert granted[2] == 2
+
+
+async def test_outcomes_of_a_block_come_in_one_message(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        assert await stage.say(peer.submit(2), peer.submit(1, first=3)) == []
+        commit(shard)
+        ((name, outcomes, given_back),) = stage.wire.take()
+        assert (name, given_back) == ("outcome", 3)
+        assert isinstance(outcomes, list)
+        assert [outcome[:3] for outcome in outcomes] == [
+            [1, "posted", 96_500],
+            [2, "posted", 93_000],
+            [3, "posted", 89_500],
+        ]
+
+
+def outcome_in(messages: list[list[object]]) -> list[object]:
+    """Return the one outcome in the one message that came back."""
+    ((_, outcomes, _),) = messages
+    assert isinstance(outcomes, list)
+    (outcome,) = outcomes
+    return list(outcome)
+
+
+async def test_a_repeat_is_answered_at_once(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        await stage.say(peer.submit())
+        assert outcome_in(await stage.say(peer.submit()))[1] == "in_progress"
+        commit(shard)
+        stage.wire.take()
+        again = outcome_in(await stage.say(peer.submit()))
+        assert (again[1], again[4]) == ("posted", True)
+
+
+async def test_a_question_goes_to_the_desk_and_its_answer_comes_back(
+    shard: Shard, clock: Clock
+) -> None:
+    async with ready(shard, clock) as stage:
+        assert await stage.say(peer.pack("query", 5, ["balance", PURSE, CARD])) == []
+        assert stage.desk.trace().depth == 1
+        stage.actor.answer_query(5, Failed("busy", "", "", 200))
+        assert stage.wire.take() == [["answer", 5, ["failed", "busy", "", "", 200]]]
+
+
+async def test_a_broken_rule_closes_this_connection_with_its_code(
+    shard: Shard, clock: Clock
+) -> None:
+    async with ready(shard, clock) as stage:
+        said = await stage.say(peer.submit(), peer.pack("submit", [[0, 1, peer.TAP]]))
+        assert [message[0] for message in said] == ["error", "close"]
+        assert said[0][1:3] == ["field_invalid", "submit.transactions[0].counter"]
+        assert said[1][1] == 1007
+        commit(shard)
+        assert shard.book.terminals.get(peer.TERMINAL) is not None, "what came before it counts"
+        assert await stage.say(peer.submit(1, first=9)) == [], "what comes after it does not"
+
+
+async def test_a_terminal_that_does_not_hang_up_is_cut_off(
+    shard: Shard, clock: Clock, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with ready(shard, clock) as stage:
+        await stage.say(b"\xc1")
+        stage.actor.check_deadline()
+        assert not stage.wire.closed.is_set()
+        await trio.sleep(limits.LINGER_S + 1)
+        stage.actor.check_deadline()
+        assert stage.wire.closed.is_set()
+
+
+@pytest.mark.parametrize(("shaken", "silence_s"), [(False, HANDSHAKE_S), (True, IDLE_S)])
+async def test_silence_ends_the_connection(
+    shard: Shard,
+    clock: Clock,
+    shaken: bool,  # noqa: FBT001 - a parameter of the test
+    silence_s: int,
+) -> None:
+    opened: Callable[[Shard, Clock], object] = ready if shaken else on_stage
+    async with opened(shard, clock) as stage:  # type: ignore[attr-defined]  # both are context managers
+        clock.ms += silence_s * 1_000 - 1
+        stage.actor.check_deadline()
+        assert stage.wire.take() == []
+        clock.ms += 1
+        stage.actor.check_deadline()
+        error, close = stage.wire.take()
+        assert error[1] == ("idle" if shaken else "handshake_timeout")
+        assert close[0] == "close"
+
+
+async def test_a_stop_answers_what_was_taken_and_says_goodbye(
+    shard: Shard, clock: Clock, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with ready(shard, clock) as stage:
+        await stage.say(peer.submit())
+        stage.life.stopping.set()
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert stage.wire.take() == []
+        commit(shard)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert [message[0] for message in stage.wire.take()] == ["outcome", "error", "close"]
+        await stage.wire.closed.wait()
+        assert trio.current_time() >= limits.LINGER_S
+
+
+async def test_a_hang_up_ends_the_actor_and_what_was_decided_stays(
+    shard: Shard, clock: Clock
+) -> None:
+    async with ready(shard, clock) as stage:
+        await stage.say(peer.submit())
+        stage.wire.put(b"")
+        await trio.testing.wait_all_tasks_blocked()
+        assert stage.wire.eof_sent
+        stage.wire.put(b"")
+        await stage.wire.closed.wait()
+        commit(shard)
+        assert shard.durable_position == 3
+
+
+async def test_nothing_is_sent_once_the_connection_is_closing(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        await stage.say(peer.submit())
+        stage.wire.put(peer.masked(b"\x03\xe8", peer.CLOSE))
+        await trio.testing.wait_all_tasks_blocked()
+        assert stage.wire.take() == [["close", 1000]]
+        commit(shard)
+        assert stage.wire.take() == []

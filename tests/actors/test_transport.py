@@ -1,0 +1,111 @@
+"""Sockets that are full, slow, or gone."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from actors.transport import SocketTransport
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[SocketTransport, socket.socket]]:
+    """A transport and the other end of its connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
+        transport = SocketTransport(ours, unsent_bytes_max=50_000_000)
+        yield transport, other
+        transport.close()
+        other.close()
+
+
+Pair = tuple[SocketTransport, socket.socket]
+
+
+async def test_bytes_go_both_ways(pair: Pair) -> None:
+    transport, other = pair
+    other.sendall(b"ping")
+    assert await transport.receive() == b"ping"
+    transport.send_nowait(b"pong")
+    assert other.recv(10) == b"pong"
+
+
+async def test_the_end_of_the_connection_is_no_bytes(pair: Pair) -> None:
+    transport, other = pair
+    other.close()
+    assert await transport.receive() == b""
+
+
+async def test_a_connection_torn_away_is_no_bytes(pair: Pair) -> None:
+    transport, other = pair
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    other.close()
+    assert await transport.receive() == b""
+    transport.send_nowait(b"into the void")
+    transport.send_nowait(b"and again")
+    assert await transport.receive() == b""
+
+
+async def test_closing_wakes_who_waits(pair: Pair) -> None:
+    transport, _ = pair
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transport.receive)
+        nursery.start_soon(transport.flush)
+        await trio.testing.wait_all_tasks_blocked()
+        transport.close()
+        transport.close()
+
+
+async def test_what_a_full_socket_does_not_take_is_sent_later_in_order(pair: Pair) -> None:
+    transport, other = pair
+    chunks = [bytes([number]) * 1_000_000 for number in range(20)]
+    for chunk in chunks:
+        transport.send_nowait(chunk)
+    received = bytearray()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transport.flush)
+        while len(received) < 20_000_000:
+            received += await trio.to_thread.run_sync(other.recv, 1_000_000)
+        transport.close()
+    assert received == b"".join(chunks)
+
+
+async def test_a_terminal_that_does_not_read_is_cut_off() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        other = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
+        transport = SocketTransport(ours, unsent_bytes_max=100_000)
+        for _ in range(200):
+            transport.send_nowait(bytes(100_000))
+        assert await transport.receive() == b""
+        other.close()
+
+
+async def test_a_terminal_that_goes_while_it_is_being_sent_to_ends_the_flusher(
+    pair: Pair,
+) -> None:
+    transport, other = pair
+    for _ in range(20):
+        transport.send_nowait(bytes(1_000_000))
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(transport.flush)
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            other.close()
+    assert await transport.receive() == b""
+
+
+async def test_a_half_close_tells_the_other_side_that_nothing_follows(pair: Pair) -> None:
+    transport, other = pair
+    transport.send_nowait(b"last words")
+    transport.send_eof()
+    assert other.recv(100) == b"last words"
+    assert other.recv(100) == b""
+    other.close()
+    transport.close()
+    transport.send_eof()

@@ -1,0 +1,215 @@
+"""The whole tree on real sockets: it starts, serves, fails as it should, and stops."""
+
+from __future__ import annotations
+
+import errno
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+
+import pytest
+import trio
+
+from actors import limits
+from actors.listener import open_listening_socket
+from actors.runtime import Event, FatalFailure, Node, Report, State
+from actors.seams import Seams
+from actors.tree import NodeTree
+from bench.line import Line, LineBroken, new_key, open_line, submit_frame
+from engine.transaction import Issue, Transaction
+from storage.errors import StorageFailed
+from storage.shard_store import ShardStore
+from tests.actors.world import CARD, Clock, Disk, on_the_spot, tap
+from tests.protocol.peer import StoredKey
+
+
+class World:
+    """A tree on a disk in memory, and what it said."""
+
+    def __init__(self, disk: Disk, clock: Clock, listening: socket.socket) -> None:
+        self.disk = disk
+        self.reports: list[Report] = []
+        self.notes: list[str] = []
+        self.listening = listening
+        host, port = listening.getsockname()
+        self.url = f"ws://{host}:{port}"
+        self.tree = NodeTree(
+            open_store=self._open,
+            listening=listening,
+            find_key=lambda _terminal, _key: StoredKey("service"),
+            seams=Seams(clock, partial(bytes, 32), random.Random(1).random, on_the_spot),
+            report=self.reports.append,
+            note=self.notes.append,
+        )
+        self.opened = 0
+        self.reopened = trio.Event()
+
+    def _open(self) -> AbstractContextManager[ShardStore]:
+        self.opened += 1
+        if self.opened > 1:
+            self.reopened.set()
+        return self.disk.open()
+
+    async def line(self, terminal: str = "GATE-1") -> Line:
+        return await open_line(self.url, terminal, new_key())
+
+
+@pytest.fixture
+def world(disk: Disk, clock: Clock) -> Iterator[World]:
+    """A tree that is not running yet."""
+    with open_listening_socket("127.0.0.1", 0) as listening:
+        yield World(disk, clock, listening)
+
+
+async def post(line: Line, *transactions: Transaction) -> list[str]:
+    await line.send(submit_frame(transactions))
+    return [str(outcome.result) for outcome in await line.outcomes()]
+
+
+async def test_taps_go_through_and_the_tree_can_be_read(world: World) -> None:
+    with trio.fail_after(10):
+        async with world.tree.supervisor.running():
+            line = await world.line()
+            issue = Transaction(1, 1, Issue(CARD, "account", "dki"))
+            assert await post(line, issue, tap(2, 0)) == ["posted", "posted"]
+            assert world.tree.listener.connections == 1
+            tree = world.tree.snapshot()
+            line.close()
+    shard, desk, listener = tree.children
+    assert [child.name for child in shard.children] == ["committer", "checkpointer"]
+    assert shard.children[0].mailbox is not None
+    assert shard.children[0].mailbox.accepted == 2
+    assert desk.mailbox is not None
+    assert [child.name for child in listener.children] == ["accept", "sweep", "terminal-1"]
+    assert {node.state for node in walk(tree)} == {State.RUNNING}
+    with world.disk.open() as store:
+        assert store.recovered.replayed_entries == 0, "the last checkpoint was written"
+        assert store.book.position == 2
+
+
+def walk(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
+async def test_before_it_runs_the_shard_is_only_starting(world: World) -> None:
+    assert world.tree._shard_snapshot().state is State.STARTING  # noqa: SLF001 - not to be had otherwise
+
+
+async def test_a_shard_that_fails_is_opened_anew_and_terminals_come_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trio.fail_after(20):
+        async with world.tree.supervisor.running():
+            line = await world.line()
+            assert await post(line, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
+
+            def fail(*_: object) -> None:
+                message = "planted"
+                raise RuntimeError(message)
+
+            with monkeypatch.context() as planted:
+                planted.setattr(world.tree.shard().store, "append", fail)
+                await line.send(submit_frame([tap(2, 0)]))
+                await world.reopened.wait()
+            line.close()
+            again = await _until_open(world)
+            assert again.ready.last_counter == 1, "what was not durable was not decided"
+            assert await post(again, tap(2, 0)) == ["posted"]
+            again.close()
+    assert Event.ESCALATED in {report.event for report in world.reports}
+
+
+async def _until_open(world: World) -> Line:
+    while True:
+        try:
+            return await world.line()
+        except OSError:
+            await trio.sleep(0.05)
+
+
+async def test_a_failed_flush_ends_the_tree(world: World) -> None:
+    with trio.fail_after(10), pytest.RaisesGroup(FatalFailure):
+        async with world.tree.supervisor.running():
+            line = await world.line()
+            world.disk.journal.fail_next(StorageFailed("the flush failed"))
+            await line.send(submit_frame([Transaction(1, 1, Issue(CARD, "account", "dki"))]))
+            try:
+                await trio.sleep_forever()
+            finally:
+                line.close()
+    assert world.opened == 1
+
+
+async def test_a_connection_too_many_is_closed(
+    disk: Disk, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SESSIONS_MAX", 1)
+    with open_listening_socket("127.0.0.1", 0) as listening, trio.fail_after(10):
+        world = World(disk, clock, listening)
+        async with world.tree.supervisor.running():
+            line = await world.line()
+            with pytest.raises((LineBroken, OSError)):
+                await world.line("GATE-2")
+            assert await post(line, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
+            line.close()
+
+
+class OutOfFiles:
+    """A listening socket that cannot accept, for a while."""
+
+    def __init__(self, real: socket.socket, error: int) -> None:
+        self._real = real
+        self.error = error
+        self.failures = 1
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(self.error, "planted")
+        return self._real.accept()
+
+
+async def test_running_out_of_files_is_said_and_passes(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SWEEP_S", 0.01)
+    monkeypatch.setattr(
+        world.tree.listener, "_listening", OutOfFiles(world.listening, errno.EMFILE)
+    )
+    with trio.fail_after(10):
+        async with world.tree.supervisor.running():
+            (await world.line()).close()
+    assert len(world.notes) == 1
+
+
+async def test_a_broken_listening_socket_is_a_failure_of_its_child_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.tree.listener, "_listening", OutOfFiles(world.listening, errno.EBADF))
+    with trio.fail_after(10):
+        async with world.tree.supervisor.running():
+            (await world.line()).close()
+    assert [report.child for report in world.reports] == ["accept"]
+
+
+def test_an_address_in_use_is_refused(world: World) -> None:
+    with pytest.raises(OSError, match="in use"):
+        open_listening_socket("127.0.0.1", world.listening.getsockname()[1])
+
+
+def test_an_address_may_be_of_either_family() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        listening = open_listening_socket("::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6 loopback")
+    with listening:
+        assert listening.family is socket.AF_INET6

@@ -1,0 +1,112 @@
+"""A shard in memory and somebody to answer, for the tests of the actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+from actors.shard import Placed, Shard, outcome_of
+from engine.transaction import Intent, Issue, Tap, TopUp, Transaction
+from protocol.messages import AnswerBody, Outcome
+from storage.journal import TABLES as JOURNAL_TABLES
+from storage.memory_store import MemoryStore
+from storage.shard_store import ShardStore
+from storage.view_rows import VIEWS_TABLES
+
+T = TypeVar("T")
+
+NOON_MS = 1_760_000_000_000
+CARD = "6013500100000001"
+
+
+async def on_the_spot(call: Callable[[], T], /) -> T:
+    """Run a blocking call where it is asked for, as a simulation does."""
+    return call()
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.ms = NOON_MS
+        self.s = 100.0
+
+    def __call__(self) -> int:
+        """Return the time of day, in milliseconds."""
+        return self.ms
+
+    def seconds(self) -> float:
+        """Return the seconds that ages are told in."""
+        return self.s
+
+
+class Disk:
+    """Two stores in memory that outlive the shards opened on them."""
+
+    def __init__(self) -> None:
+        self.journal = MemoryStore(tables=JOURNAL_TABLES)
+        self.views = MemoryStore(tables=VIEWS_TABLES)
+
+    def open(self) -> AbstractContextManager[ShardStore]:
+        """Open a shard's store, which is not closed in the end."""
+        return nullcontext(ShardStore.open(self.journal, self.views, clock=float))
+
+    def shard(self, clock: Clock) -> Shard:
+        """Open a shard."""
+        with self.open() as store:
+            return Shard(store, now_ms=clock, clock=clock.seconds)
+
+
+class Sender:
+    """Somebody who sends, and keeps what is answered."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.answers: list[tuple[int, AnswerBody]] = []
+
+    def answer(self, placed: Sequence[Placed]) -> None:
+        """Keep what has become durable."""
+        for run in placed:
+            for position, entry in enumerate(run.entries, run.first_position):
+                self.outcomes.append(outcome_of(entry, position))
+
+    def answer_query(self, query_id: int, body: AnswerBody) -> None:
+        """Keep an answer."""
+        self.answers.append((query_id, body))
+
+
+def tap(counter: int, amount_rp: int = 3_500, *, card: str = CARD, at_ms: int = 1) -> Transaction:
+    """Return a tap as it is sent."""
+    return Transaction(counter, at_ms, Tap(card, amount_rp, "transjakarta", "in", "P00142"))
+
+
+def advice(counter: int, amount_rp: int = 3_500, *, card: str = CARD) -> Transaction:
+    """Return a tap that has happened on a chip."""
+    intent = Tap(card, amount_rp, "transjakarta", "in", "P00142", proof=b"proof")
+    return Transaction(counter, 1, intent)
+
+
+def commit(shard: Shard) -> None:
+    """Make durable what waits, as the committer does."""
+    block = shard.take_block()
+    assert block is not None
+    shard.store.append(block.entries, block.entries[-1].decided_ms)
+    shard.release(block)
+
+
+def send(shard: Shard, *intents: Intent, terminal: str = "DESK-1", first: int = 1) -> list[Outcome]:
+    """Submit intents, make them durable, and return what was answered."""
+    sender = Sender()
+    batch = [Transaction(first + n, 1, intent) for n, intent in enumerate(intents)]
+    at_once = shard.submit(sender, terminal, batch)
+    if shard.waiting:
+        commit(shard)
+    return at_once + sender.outcomes
+
+
+def open_with_card(disk: Disk, clock: Clock, balance_rp: int = 100_000) -> Shard:
+    """Return a shard with one card that has money on it."""
+    shard = disk.shard(clock)
+    send(shard, Issue(CARD, "account", "dki"), TopUp(CARD, balance_rp, "dki"))
+    return shard

@@ -1,0 +1,85 @@
+"""Corrections by officers, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.accounts import (
+    FEES,
+    OPERATOR_REVENUE,
+    PROGRAMME_FUND,
+    PROGRAMME_PURSE,
+    PURSE,
+    SUSPENSE,
+    AccountKind,
+    Postings,
+)
+from engine.calendar import day_and_month
+from engine.card import Purse
+from engine.errors import Reason
+from engine.transaction import Adjustment, Hold, Purchase, Reversal, Tap
+from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
+from tests.engine.ledger import NOON
+
+FLOAT = AccountKind.FLOAT.value
+
+
+def adjustment(card: str, *lines: tuple[int, str, int]) -> Adjustment:
+    """Return a correction by the officer of these tests."""
+    return Adjustment("wati", "complaint 7", lines, card)
+
+
+@pytest.mark.parametrize(
+    ("card", "lines", "balance_rp"),
+    [
+        ("A", ((PURSE, "A", 5), (OPERATOR_REVENUE, "tj", -5)), 105),
+        ("A", ((OPERATOR_REVENUE, "tj", 100), (PURSE, "A", -100)), 0),
+        ("A", ((PROGRAMME_PURSE, "A/kjp", 5), (PROGRAMME_FUND, "kjp", -5)), 65),
+        ("A", ((PROGRAMME_PURSE, "A/kjp", -5), (PROGRAMME_PURSE, "A/food", 5)), 55),
+        ("A", ((FEES, "card", 5), (FLOAT, "dki", -5)), 100),
+        ("", ((FEES, "card", 5), (FLOAT, "dki", -5)), 0),
+        ("", ((PROGRAMME_FUND, "kjp", 5), (PROGRAMME_FUND, "food", -5)), 0),
+        ("B", ((PURSE, "B", -5), (SUSPENSE, "found", 5)), 95),
+    ],
+)
+def test_a_correction_posts_its_lines(card: str, lines: Postings, balance_rp: int) -> None:
+    entry = prepared().done(adjustment(card, *lines))
+    assert entry.postings == lines
+    assert entry.balance_rp == balance_rp
+
+
+def test_a_correction_counts_in_no_limit() -> None:
+    ledger = prepared()
+    day, month = day_and_month(NOON)
+    ledger.done(Purchase("A", 30, "shop"))
+    ledger.done(adjustment("A", (PURSE, "A", -20), (SUSPENSE, "found", 20)))
+    ledger.done(adjustment("A", (PURSE, "A", 5), (SUSPENSE, "found", -5)))
+    assert ledger.cards["A"].main == Purse(55, day, 30, month, 30, 100)
+    ledger.done(Reversal("T", ledger.entries[-1].counter))
+    assert ledger.cards["A"].main == Purse(50, day, 30, month, 30, 100)
+
+
+def test_a_correction_keeps_to_floor_ceiling_and_holds_of_each_purse_as_a_whole() -> None:
+    ledger = prepared()
+    ledger.done(Hold("A", 40, "operator", "tj", HOUR_MS))
+    for lines, reason in (
+        (((PURSE, "A", -61), (FEES, "card", 61)), "below_floor"),
+        (((PURSE, "A", -60), (FEES, "card", 60)), ""),
+        (((PURSE, "A", 101), (FEES, "card", -101)), "above_ceiling"),
+        (((PURSE, "A", 100), (FEES, "card", -100)), ""),
+        (((PURSE, "A", -500), (PURSE, "A", 500)), ""),
+        (((PROGRAMME_PURSE, "A/food", 61), (PROGRAMME_FUND, "food", -61)), "above_ceiling"),
+    ):
+        assert ledger.dry_run(adjustment("A", *lines)).reason == reason, lines
+
+
+def test_on_an_ended_card_a_balance_may_only_come_nearer_to_zero() -> None:
+    ledger = prepared()
+    ledger.send(Tap("X", 30, "tj", "in", proof=PROOF))
+    assert ledger.balance_rp("X") == -30
+    for amount_rp, reason in ((31, Reason.CARD_CLOSED), (30, ""), (1, ""), (-1, "below_floor")):
+        correction = adjustment("X", (PURSE, "X", amount_rp), (SUSPENSE, "found", -amount_rp))
+        assert ledger.dry_run(correction).reason == reason
+    ledger.send(Tap("O", 30, "tj", "in", proof=PROOF))
+    correction = adjustment("O", (PURSE, "O", 31), (SUSPENSE, "found", -31))
+    assert ledger.send(correction).reason is Reason.CARD_REPLACED

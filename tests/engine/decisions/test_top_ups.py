@@ -1,0 +1,143 @@
+"""Top-ups, worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.accounts import (
+    BANK_IN_TRANSIT,
+    BANK_SETTLEMENT,
+    FEES,
+    PROGRAMME_FUND,
+    PROGRAMME_PURSE,
+    PURSE,
+    SUSPENSE,
+    Postings,
+)
+from engine.calendar import DAY_MS
+from engine.errors import Reason
+from engine.transaction import Purchase, TopUp
+from tests.engine.decisions.prepared import PROOF, prepared
+from tests.engine.ledger import wib_ms
+
+
+@pytest.mark.parametrize(
+    ("intent", "postings", "balance_rp"),
+    [
+        (TopUp("A", 50, "dki"), ((BANK_SETTLEMENT, "dki", -50), (PURSE, "A", 50)), 150),
+        (
+            TopUp("A", 50, "dki", 3),
+            ((BANK_SETTLEMENT, "dki", -53), (PURSE, "A", 50), (FEES, "top_up", 3)),
+            150,
+        ),
+        (
+            TopUp("S", 50, "dki", 3, "bank"),
+            ((BANK_SETTLEMENT, "dki", -53), (BANK_IN_TRANSIT, "dki", 50), (FEES, "top_up", 3)),
+            100,
+        ),
+        (
+            TopUp("S", 50, "dki", 0, "chip", proof=PROOF),
+            ((BANK_IN_TRANSIT, "dki", -50), (PURSE, "S", 50)),
+            150,
+        ),
+        (TopUp("A", 50, "dki", 0, "chip"), ((BANK_IN_TRANSIT, "dki", -50), (PURSE, "A", 50)), 150),
+        (
+            TopUp("A", 50, purse="kjp"),
+            ((PROGRAMME_FUND, "kjp", -50), (PROGRAMME_PURSE, "A/kjp", 50)),
+            110,
+        ),
+        (
+            TopUp("S", 50, purse="new", leg="chip", proof=PROOF),
+            ((PROGRAMME_FUND, "new", -50), (PROGRAMME_PURSE, "S/new", 50)),
+            50,
+        ),
+    ],
+    ids=str,
+)
+def test_money_moves_onto_the_purse(intent: TopUp, postings: Postings, balance_rp: int) -> None:
+    entry = prepared().done(intent)
+    assert entry.postings == postings
+    assert entry.balance_rp == balance_rp
+
+
+def test_what_a_bank_has_in_transit_arrives_by_the_advice_of_the_chip() -> None:
+    ledger = prepared()
+    ledger.done(TopUp("S", 50, "dki", leg="bank"))
+    assert ledger.accounts()[BANK_IN_TRANSIT, "dki"] == 50
+    ledger.done(TopUp("S", 50, "dki", leg="chip", proof=PROOF))
+    assert (BANK_IN_TRANSIT, "dki") not in ledger.accounts()
+    assert ledger.balance_rp("S") == 150
+
+
+@pytest.mark.parametrize(
+    ("intent", "postings", "exceptions"),
+    [
+        (
+            TopUp("S", 101, "dki", proof=PROOF),
+            ((BANK_SETTLEMENT, "dki", -101), (PURSE, "S", 101)),
+            "above_ceiling",
+        ),
+        (
+            TopUp("A", 5, "dki", proof=PROOF),
+            ((BANK_SETTLEMENT, "dki", -5), (PURSE, "A", 5)),
+            "medium_is_account",
+        ),
+        (
+            TopUp("S", 5, "", proof=PROOF),
+            ((SUSPENSE, "account", -5), (PURSE, "S", 5)),
+            "account_name",
+        ),
+        (
+            TopUp("S", 5, "", 2, "bank", proof=PROOF),
+            ((SUSPENSE, "account", -7), (SUSPENSE, "account", 5), (FEES, "top_up", 2)),
+            "account_name",
+        ),
+        (
+            TopUp("A B", 5, "dki", proof=PROOF),
+            ((BANK_SETTLEMENT, "dki", -5), (SUSPENSE, "purse", 5)),
+            "card_unknown account_name",
+        ),
+        (
+            TopUp("S", 5, purse="k p", proof=PROOF),
+            ((SUSPENSE, "account", -5), (SUSPENSE, "purse", 5)),
+            "account_name",
+        ),
+        (
+            TopUp("M", 5, purse="one-more", proof=PROOF),
+            ((PROGRAMME_FUND, "one-more", -5), (SUSPENSE, "purse", 5)),
+            "medium_is_account purse_limit",
+        ),
+        (
+            TopUp("S", 5, "dki", 2, purse="kjp", proof=PROOF),
+            ((PROGRAMME_FUND, "kjp", -5), (PROGRAMME_PURSE, "S/kjp", 5)),
+            "funds_mixed",
+        ),
+        (
+            TopUp("S", 5, "dki", 0, "bank", purse="kjp", proof=PROOF),
+            ((BANK_SETTLEMENT, "dki", -5), (BANK_IN_TRANSIT, "dki", 5)),
+            "funds_mixed",
+        ),
+    ],
+    ids=str,
+)
+def test_an_advice_is_posted_with_what_the_ledger_dislikes(
+    intent: TopUp, postings: Postings, exceptions: str
+) -> None:
+    entry = prepared().send(intent)
+    assert entry.posted
+    assert entry.postings == postings
+    assert " ".join(entry.exceptions) == exceptions
+
+
+def test_the_sum_of_a_month_is_limited_and_starts_anew_with_the_next() -> None:
+    ledger = prepared()
+    ledger.done(TopUp("P", 200, "dki"), Purchase("P", 100, "shop"))
+    ledger.wait(DAY_MS)
+    ledger.done(Purchase("P", 100, "shop"), TopUp("P", 200, "dki"))
+    ledger.wait(DAY_MS)
+    ledger.done(Purchase("P", 50, "shop"))
+    assert ledger.send(TopUp("P", 1, "dki")).reason is Reason.RECEIVE_LIMIT
+    ledger.now_ms = wib_ms(2024, 2, 1) - 1
+    assert ledger.send(TopUp("P", 1, "dki")).reason is Reason.RECEIVE_LIMIT
+    ledger.wait(1)
+    ledger.done(TopUp("P", 1, "dki"))

@@ -1,0 +1,226 @@
+"""The same sums, done a second time: what entries should move, without the engine's arithmetic."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TypeAlias
+
+from engine.accounts import Account, Posting
+from engine.book import TransactionId
+from engine.card import CardStatus
+from engine.rules.purses import PurseLimits, PurseRules
+from engine.transaction import (
+    Adjustment,
+    Block,
+    Close,
+    Entry,
+    Group,
+    Hold,
+    Issue,
+    Post,
+    Purchase,
+    Refund,
+    Replace,
+    Reversal,
+    Share,
+    Subsidy,
+    Tap,
+    TopUp,
+    Unblock,
+    Void,
+)
+from tests.engine.ledger import WIB
+
+Net: TypeAlias = Counter[Account]
+"""Rupiah by account; each purse is an account of its own."""
+
+PURSE, PROGRAMME_PURSE, OPERATOR, MERCHANT, BANK, IN_TRANSIT, FUND, FEES = range(1, 9)
+
+
+def purse(card: str, programme: str) -> Account:
+    return (PROGRAMME_PURSE, f"{card}/{programme}") if programme else (PURSE, card)
+
+
+def net(lines: Iterable[Posting]) -> Net:
+    """Return what lines come to on each account; nothing is left out but zeros."""
+    total: Net = Counter()
+    for kind, owner, amount_rp in lines:
+        total[kind, owner] += amount_rp
+    return Counter({account: rp for account, rp in total.items() if rp})
+
+
+def moved(payer: Account, payee: Account, amount_rp: int) -> Net:
+    return net([(*payer, -amount_rp), (*payee, amount_rp)])
+
+
+def plus(one: Net, other: Net, sign: int = 1) -> Net:
+    return net([*lines_of(one), *lines_of(other, sign)])
+
+
+def lines_of(total: Net, sign: int = 1) -> list[Posting]:
+    return [(kind, owner, sign * rp) for (kind, owner), rp in total.items()]
+
+
+def day_in_jakarta(time_ms: int) -> date:
+    return datetime.fromtimestamp(time_ms // 1000, WIB).date()
+
+
+def may_be_a_name(text: str) -> bool:
+    return re.fullmatch(r"[!-~]+", text) is not None and not re.search(r"[/*]", text)
+
+
+def may_be_an_owner(text: str) -> bool:
+    """Tell whether a text may own an account: a name, or two with a slash between them."""
+    return all(may_be_a_name(name) for name in text.split("/", 1))
+
+
+def part_lines(part: Tap | Purchase | TopUp | Subsidy | Share) -> Net:
+    """Return what a movement of money should come to."""
+    match part:
+        case Tap():
+            payer = purse(part.card, part.purse)
+            return moved(payer, (OPERATOR, part.operator), part.amount_rp)
+        case Purchase():
+            payer = purse(part.card, part.purse)
+            return moved(payer, (MERCHANT, part.merchant), part.amount_rp)
+        case Subsidy():
+            return moved((FUND, part.programme), (OPERATOR, part.operator), part.amount_rp)
+        case Share():
+            return moved((OPERATOR, part.operator), (OPERATOR, part.to_operator), part.amount_rp)
+        case TopUp(purse=programme) if programme and part.leg != "bank":
+            return moved((FUND, programme), purse(part.card, programme), part.amount_rp)
+        case TopUp():
+            taken = (IN_TRANSIT if part.leg == "chip" else BANK, part.bank)
+            target = (IN_TRANSIT, part.bank) if part.leg == "bank" else (PURSE, part.card)
+            fee = moved(taken, (FEES, "top_up"), part.fee_rp)
+            return plus(moved(taken, target, part.amount_rp), fee)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Money set aside."""
+
+    card: str
+    purse: Account
+    payee: Account
+    amount_rp: int
+    expires_ms: int
+
+
+@dataclass
+class Figures:
+    """What the entries so far come to."""
+
+    balances: Net = field(default_factory=Counter)
+    spent: Counter[tuple[str, date | tuple[int, int]]] = field(default_factory=Counter)
+    received: Counter[tuple[str, tuple[int, int]]] = field(default_factory=Counter)
+    status: dict[str, CardStatus] = field(default_factory=dict)
+    medium: dict[str, str] = field(default_factory=dict)
+    registered: dict[str, bool] = field(default_factory=dict)
+    bank: dict[str, str] = field(default_factory=dict)
+    successor: dict[str, str] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
+    holds: dict[TransactionId, Held] = field(default_factory=dict)
+    entries: dict[TransactionId, Entry] = field(default_factory=dict)
+    left: dict[TransactionId, Net] = field(default_factory=dict)
+    returned: Counter[TransactionId] = field(default_factory=Counter)
+
+    def copy(self) -> Figures:
+        """Return a copy whose money can be moved without moving ours."""
+        copy = Figures(**vars(self))
+        copy.balances, copy.spent = self.balances.copy(), self.spent.copy()
+        copy.received = self.received.copy()
+        return copy
+
+    def heir(self, card: str) -> str:
+        while card in self.successor:
+            card = self.successor[card]
+        return card
+
+    def inherited(self, account: Account) -> Account:
+        """Return the account that stands in for one of a card that was replaced."""
+        card, _, programme = account[1].partition("/")
+        return purse(self.heir(card), programme) if account[0] <= PROGRAMME_PURSE else account
+
+    def held_rp(self, account: Account, now_ms: int) -> int:
+        held = self.holds.values()
+        return sum(h.amount_rp for h in held if h.purse == account and h.expires_ms > now_ms)
+
+    def limits(self, account: Account, rules: PurseRules) -> PurseLimits:
+        card, _, programme = account[1].partition("/")
+        if programme:
+            return rules.programmes.get(programme, rules.programme)
+        return rules.registered if self.registered.get(card) else rules.unregistered
+
+    def key(self, account: Account) -> str:
+        """Return under which name the sums of a purse are kept: replacements share one."""
+        card, _, programme = account[1].partition("/")
+        return f"{self.first.get(card, card)}/{programme}"
+
+    def count(
+        self, lines: Iterable[Posting], when: date, sign: int = 1, *, in_day: bool = True
+    ) -> None:
+        """Count payments (or with sign -1, what is given back of them) in the sums of a day."""
+        month = (when.year, when.month)
+        for kind, owner, rp in lines:
+            key = self.key((kind, owner))
+            if kind <= PROGRAMME_PURSE and sign * rp < 0:
+                self.spent[key, month] -= rp
+                self.spent[key, when] -= rp if in_day else 0
+            elif kind <= PROGRAMME_PURSE:
+                self.received[key, month] += rp
+
+    def lines(self, entry: Entry) -> Net:
+        """Return what a posted entry should come to."""
+        intent = entry.intent
+        match intent:
+            case Tap() | Purchase() | TopUp() | Subsidy() | Share():
+                return part_lines(intent)
+            case Group():
+                total: Net = Counter()
+                for part in intent.parts:
+                    total = plus(total, part_lines(part))
+                return total
+            case Adjustment():
+                return net(intent.lines)
+            case Post():
+                held = self.holds[intent.terminal, intent.counter]
+                return moved(held.purse, held.payee, intent.amount_rp)
+            case Reversal() | Refund():
+                return self._returned_lines(intent)
+            case Close() | Replace():
+                return self._ending_lines(intent)
+            case Issue() | Block() | Unblock() | Hold() | Void():
+                return Counter()
+
+    def returned_part(self, intent: Reversal | Refund) -> Net:
+        """Return what goes back, on the accounts of the original."""
+        left = self.left[intent.terminal, intent.counter]
+        if isinstance(intent, Reversal):
+            return plus(Counter(), left, -1)
+        amount_rp = intent.amount_rp
+        return net(
+            (kind, owner, -amount_rp if rp > 0 else amount_rp) for (kind, owner), rp in left.items()
+        )
+
+    def _returned_lines(self, intent: Reversal | Refund) -> Net:
+        back = self.returned_part(intent)
+        return net((*self.inherited(account), rp) for account, rp in back.items())
+
+    def _ending_lines(self, intent: Close | Replace) -> Net:
+        total: Net = Counter()
+        for account, rp in self.balances.items():
+            card, _, programme = account[1].partition("/")
+            if account[0] > PROGRAMME_PURSE or card != intent.card:
+                continue
+            if isinstance(intent, Replace):
+                target = purse(intent.new_card, programme)
+            else:
+                target = (FUND, programme) if programme else (BANK, self.bank[card])
+            total = plus(total, moved(account, target, rp))
+        return total

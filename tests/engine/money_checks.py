@@ -1,0 +1,84 @@
+"""Which limits a movement of money would break, by the tests' own figures."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.errors import Reason
+from engine.rules.purses import PurseRules
+from engine.transaction import Group, Hold, Intent, Purchase, Tap, TopUp
+from tests.engine.figures import (
+    Figures,
+    day_in_jakarta,
+    lines_of,
+    may_be_an_owner,
+    net,
+    part_lines,
+    purse,
+)
+
+LIMITS: Final = {
+    Reason.BELOW_FLOOR,
+    Reason.ABOVE_CEILING,
+    Reason.DAY_LIMIT,
+    Reason.MONTH_LIMIT,
+    Reason.RECEIVE_LIMIT,
+}
+
+
+def limits_broken(
+    figures: Figures, intent: Intent, rules: PurseRules, now_ms: int
+) -> list[set[Reason]]:
+    """Return which limits an intent breaks; those of a group for each part, one after the other."""
+    if not isinstance(intent, Group):
+        return [_broken(figures, intent, rules, now_ms)]
+    scratch = figures.copy()
+    broken = []
+    for part in intent.parts:
+        broken.append(_broken(scratch, part, rules, now_ms))
+        # Lines of names that cannot be go to suspense, and count on no purse.
+        lines = [line for line in lines_of(part_lines(part)) if may_be_an_owner(line[1])]
+        scratch.balances.update(net(lines))
+        scratch.count(lines, day_in_jakarta(now_ms))
+    return broken
+
+
+def _broken(figures: Figures, intent: Intent, rules: PurseRules, now_ms: int) -> set[Reason]:
+    if isinstance(intent, Tap | Purchase | Hold):
+        return _broken_by_spending(figures, intent, rules, now_ms)
+    if isinstance(intent, TopUp):
+        return _broken_by_receiving(figures, intent, rules, now_ms)
+    return set()
+
+
+def _broken_by_spending(
+    figures: Figures, intent: Tap | Purchase | Hold, rules: PurseRules, now_ms: int
+) -> set[Reason]:
+    if not intent.amount_rp:
+        return set()
+    account = purse(intent.card, intent.purse)
+    limits, key, when = figures.limits(account, rules), figures.key(account), day_in_jakarta(now_ms)
+    wanted_rp = intent.amount_rp + figures.held_rp(account, now_ms)
+    spent_rp = figures.spent[key, when] + wanted_rp
+    month_rp = figures.spent[key, (when.year, when.month)] + wanted_rp
+    broken = {
+        Reason.BELOW_FLOOR: figures.balances[account] - wanted_rp < limits.floor_rp,
+        Reason.DAY_LIMIT: limits.spend_day_rp is not None and spent_rp > limits.spend_day_rp,
+        Reason.MONTH_LIMIT: limits.spend_month_rp is not None and month_rp > limits.spend_month_rp,
+    }
+    return {reason for reason, is_broken in broken.items() if is_broken}
+
+
+def _broken_by_receiving(
+    figures: Figures, intent: TopUp, rules: PurseRules, now_ms: int
+) -> set[Reason]:
+    account = purse(intent.card, intent.purse)
+    limits, when = figures.limits(account, rules), day_in_jakarta(now_ms)
+    balance_rp = figures.balances[account] + intent.amount_rp
+    received_rp = figures.received[figures.key(account), (when.year, when.month)]
+    broken = {
+        Reason.ABOVE_CEILING: limits.ceiling_rp is not None and balance_rp > limits.ceiling_rp,
+        Reason.RECEIVE_LIMIT: limits.receive_month_rp is not None
+        and received_rp + intent.amount_rp > limits.receive_month_rp,
+    }
+    return {reason for reason, is_broken in broken.items() if is_broken}

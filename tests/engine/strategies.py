@@ -1,0 +1,121 @@
+"""Any transaction that the schema allows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from engine import limits
+from engine.errors import Reason
+from engine.transaction import (
+    Adjustment,
+    Block,
+    Close,
+    Entry,
+    Group,
+    Hold,
+    Intent,
+    Issue,
+    Part,
+    Post,
+    Purchase,
+    Refund,
+    Replace,
+    Reversal,
+    Share,
+    Subsidy,
+    Tap,
+    TopUp,
+    Transaction,
+    Unblock,
+    Void,
+)
+
+optional_names = st.text(max_size=limits.NAME_LENGTH_MAX)
+names = st.text(min_size=1, max_size=limits.NAME_LENGTH_MAX)
+texts = st.text(min_size=1, max_size=limits.TEXT_LENGTH_MAX)
+amounts = st.integers(0, limits.AMOUNT_RP_MAX)
+positive_amounts = st.integers(1, limits.AMOUNT_RP_MAX)
+signed_amounts = st.integers(-limits.AMOUNT_RP_MAX, limits.AMOUNT_RP_MAX)
+counters = st.integers(1, limits.COUNTER_MAX)
+times = st.integers(0, limits.TIME_MS_MAX)
+proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
+kinds = st.integers(1, 10)
+media = st.sampled_from(["stored", "account"])
+
+_PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
+    Tap: st.builds(
+        *(Tap, names, amounts, names, st.sampled_from(["in", "out"])),
+        *(optional_names, optional_names, optional_names, proofs),
+    ),
+    Purchase: st.builds(
+        *(Purchase, names, positive_amounts, names, optional_names, optional_names, proofs)
+    ),
+    TopUp: st.builds(
+        *(TopUp, names, positive_amounts, optional_names, amounts),
+        *(st.sampled_from(["both", "bank", "chip"]), optional_names, proofs),
+    ),
+    Subsidy: st.builds(Subsidy, names, names, positive_amounts),
+    Share: st.builds(Share, names, names, positive_amounts),
+}
+parts = st.one_of(*_PARTS.values())
+
+INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
+    **_PARTS,
+    Group: st.builds(
+        Group, st.lists(parts, min_size=1, max_size=limits.GROUP_PARTS_MAX).map(tuple)
+    ),
+    Reversal: st.builds(Reversal, names, counters),
+    Refund: st.builds(Refund, names, counters, positive_amounts),
+    Adjustment: st.builds(
+        *(Adjustment, names, texts),
+        st.lists(
+            st.tuples(kinds, names, signed_amounts),
+            min_size=2,
+            max_size=limits.ADJUSTMENT_LINES_MAX,
+        ).map(tuple),
+        optional_names,
+    ),
+    Issue: st.builds(Issue, names, media, names, st.booleans()),
+    Block: st.builds(Block, names, texts),
+    Unblock: st.builds(Unblock, names, texts),
+    Replace: st.builds(Replace, names, names),
+    Close: st.builds(Close, names),
+    Hold: st.builds(
+        *(Hold, names, positive_amounts, st.sampled_from(["operator", "merchant"]), names),
+        *(st.integers(1, limits.HOLD_MS_MAX), optional_names),
+    ),
+    Post: st.builds(Post, names, names, counters, positive_amounts),
+    Void: st.builds(Void, names, names, counters),
+}
+"""A strategy for each kind of intent."""
+
+intents = st.one_of(*INTENTS.values())
+transactions = st.builds(Transaction, counters, times, intents)
+reasons = st.sampled_from(Reason)
+entries = st.builds(
+    *(Entry, names, counters, times, intents, times, reasons, st.text(), st.text()),
+    *(st.integers(-(2**63), 2**63 - 1), st.lists(reasons).map(tuple)),
+    st.lists(st.tuples(kinds, names, signed_amounts)).map(tuple),
+    st.integers(-1, 2**53),
+)
+
+
+def entry_of(transaction: Transaction, terminal: str = "T") -> Entry:
+    """Return the entry of a transaction that was posted and moved nothing."""
+    return Entry(
+        terminal=terminal,
+        counter=transaction.counter,
+        at_ms=transaction.at_ms,
+        intent=transaction.intent,
+        decided_ms=transaction.at_ms,
+        reason=Reason.NONE,
+        rule="",
+        detail="",
+        balance_rp=0,
+        exceptions=(),
+        postings=(),
+        previous=-1,
+    )

@@ -1,0 +1,39 @@
+"""Days and months of Jakarta, against the standard library's calendar."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.calendar import DAY_MS, day_and_month, day_of, day_of_date, month_of
+from engine.limits import TIME_MS_MAX
+from tests.engine.ledger import WIB, wib_ms
+
+# The last hours of the year 9999 stand in the year 10000 of Jakarta, which no calendar knows.
+TIMES = st.integers(0, TIME_MS_MAX - DAY_MS)
+
+
+@given(TIMES)
+def test_day_and_month_are_those_of_a_clock_in_jakarta(time_ms: int) -> None:
+    there = datetime.fromtimestamp(time_ms // 1000, WIB)
+    day, month = day_and_month(time_ms)
+    assert day == day_of(time_ms) == (there.date() - date(1970, 1, 1)).days
+    assert divmod(month, 12) == (there.year, there.month - 1)
+
+
+@given(st.dates(date(1970, 1, 1)))
+def test_a_date_is_the_day_of_its_moments(when: date) -> None:
+    assert day_of_date(when.year, when.month, when.day) == (when - date(1970, 1, 1)).days
+
+
+def test_the_day_changes_at_midnight_in_jakarta() -> None:
+    midnight_ms = wib_ms(2024, 3, 1)
+    assert day_of(midnight_ms) == day_of(midnight_ms - 1) + 1
+    assert month_of(day_of(midnight_ms)) == month_of(day_of(midnight_ms - 1)) + 1
+    assert midnight_ms % DAY_MS == 17 * 3600 * 1000
+
+
+def test_months_of_two_years_follow_each_other() -> None:
+    assert month_of(day_of_date(2025, 1, 1)) == month_of(day_of_date(2024, 12, 31)) + 1
