@@ -11,8 +11,8 @@ from collections.abc import Callable
 import trio
 
 from actors import limits
-from actors.seams import Offload, in_thread
 from actors.runtime import Life
+from actors.seams import Offload, in_thread
 from actors.shard import Shard
 from storage.errors import StorageFull
 

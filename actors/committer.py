@@ -12,8 +12,8 @@ from functools import partial
 import trio
 
 from actors import limits
-from actors.seams import Offload, in_thread
 from actors.runtime import Life
+from actors.seams import Offload, in_thread
 from actors.shard import OpenBlock, Shard
 from protocol.errors import BusyReason
 from storage.errors import StorageFull

@@ -13,8 +13,8 @@ import trio
 from msgspec import Struct
 
 from actors import limits
-from actors.seams import Offload, in_thread
 from actors.runtime import Life, Mailbox, MailboxClosed, MailboxTrace
+from actors.seams import Offload, in_thread
 from actors.shard import Shard
 from engine.transaction import Entry
 from protocol.errors import QueryCode

@@ -67,7 +67,7 @@ class NodeProcess:
         line = _first_line(process)
         if not line:
             process.kill()
-            process.wait()
+            process.communicate()
             raise NodeFailed(f"the node did not start: {_last_words(log)}")
         return cls(process, json.loads(line), time.monotonic() - began_s)
 

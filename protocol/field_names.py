@@ -95,7 +95,10 @@ def _step(kind: Type, index: int) -> tuple[str, Type]:
 
 
 def _texts(payload: bytes) -> Iterator[tuple[Path, bytes]]:
-    """Yield the path and the bytes of each text, in order, as far as the payload can be read."""
+    """Yield the path and the bytes of each text, in order, as far as the payload can be read.
+
+    What stands behind the first value is no part of the message.
+    """
     path: list[int] = []
     counts: list[int] = []
     at = 0
@@ -114,8 +117,9 @@ def _texts(payload: bytes) -> Iterator[tuple[Path, bytes]]:
         while path and path[-1] + 1 == counts[-1]:
             path.pop()
             counts.pop()
-        if path:
-            path[-1] += 1
+        if not path:
+            return
+        path[-1] += 1
 
 
 def _value(payload: bytes, at: int) -> tuple[_Kind, int, int] | None:

@@ -318,13 +318,16 @@ def _environment(path: Path, tables: int, *, read_only: bool, map_bytes: int) ->
         max_dbs=tables,
         max_spare_txns=1,
     )
-    # A page beyond the end of the file would end the process when it is looked at.
-    pages = env.info()["last_pgno"] + 1
-    if file.stat().st_size < pages * env.stat()["psize"]:
+    try:
+        # A page beyond the end of the file would end the process when it is looked at.
+        pages = env.info()["last_pgno"] + 1
+        if file.stat().st_size < pages * env.stat()["psize"]:
+            raise lmdb.CorruptedError(f"{file} is shorter than its content")
+        if not read_only:
+            take_room(file, env.info()["map_size"])
+    except BaseException:
         env.close()
-        raise lmdb.CorruptedError(f"{file} is shorter than its content")
-    if not read_only:
-        take_room(file, env.info()["map_size"])
+        raise
     if is_new:
         sync_names(path)
     return env

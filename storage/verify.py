@@ -30,7 +30,9 @@ from storage.view_rows import (
     DERIVED_TABLES,
     LANDMARKS,
     NOWHERE,
+    VIEWS_FORMAT,
     VIEWS_TABLES,
+    Standing,
     number_of,
     position_key,
 )

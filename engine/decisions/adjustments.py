@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from engine.accounts import PROGRAMME_KINDS, Posting, purse_of
 from engine.book import Book
-from engine.card import ENDED, Card
-from engine.decisions.checks import account_refusal, card_refusal, correction_doubts, purse_now
+from engine.card import Card
+from engine.decisions.checks import account_refusal, correction_doubts, purse_now
 from engine.errors import Reason
 from engine.moment import Moment
 from engine.purses import changes_of
@@ -47,13 +47,4 @@ def _correct(card: Card, now: Moment, intent: Adjustment) -> Verdict:
     balance_rp = purse_now(card, next(iter(changes), "")).balance_rp
     if doubts := correction_doubts(card, changes, now):
         return refused(*doubts[0], balance_rp=balance_rp)
-    if card.status in ENDED and not all(
-        _nearer_to_zero(purse_now(card, programme).balance_rp, amount_rp)
-        for programme, amount_rp in changes.items()
-    ):
-        return refused(card_refusal(card), CARD_RULE, "card", balance_rp=balance_rp)
     return Verdict(intent.lines, balance_rp + next(iter(changes.values()), 0))
-
-
-def _nearer_to_zero(balance_rp: int, amount_rp: int) -> bool:
-    return min(0, balance_rp) <= balance_rp + amount_rp <= max(0, balance_rp)

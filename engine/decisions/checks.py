@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from engine.accounts import SUSPENSE, Account, Posting, is_name, purse_line
 from engine.book import Book
-from engine.card import Card, CardStatus, Purse
+from engine.card import ENDED, Card, CardStatus, Purse
 from engine.errors import Reason
 from engine.limits import ACCOUNTS_PER_KIND_MAX, PURSES_PER_CARD_MAX
 from engine.moment import Moment
@@ -144,12 +144,21 @@ def account_or_suspense(book: Book, account: Account, amount_rp: int) -> Posting
 
 
 def correction_doubts(card: Card, changes: dict[str, int], now: Moment) -> list[Doubt]:
-    """Return what is to be said against changing balances outside of a payment."""
+    """Return what is to be said against changing balances outside of a payment.
+
+    On a card that has ended a balance may only come nearer to zero.
+    """
     doubts: list[Doubt] = []
     for programme, amount_rp in changes.items():
         purse = purse_now(card, programme)
+        if card.status in ENDED and not _nearer_to_zero(purse.balance_rp, amount_rp):
+            doubts.append((card_refusal(card), CARD_RULE, ""))
         held_rp = card.held_rp(programme, now.ms)
         limits = limits_of(card, programme, now)
         if reason := correction_refusal(purse, amount_rp, held_rp, limits):
             doubts.append((reason, limits.rule, ""))
     return doubts
+
+
+def _nearer_to_zero(balance_rp: int, amount_rp: int) -> bool:
+    return min(0, balance_rp) <= balance_rp + amount_rp <= max(0, balance_rp)

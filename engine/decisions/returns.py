@@ -7,8 +7,8 @@ from typing import Final
 from engine.accounts import Posting, Postings, card_in, purse_line, purse_of
 from engine.book import Book, volume_rp
 from engine.calendar import day_and_month
-from engine.card import ENDED, Card
-from engine.decisions.checks import card_refusal, correction_doubts, purse_now
+from engine.card import Card
+from engine.decisions.checks import correction_doubts, purse_now
 from engine.errors import Bug, Reason
 from engine.limits import REPLACEMENTS_FOLLOWED_MAX
 from engine.moment import Moment
@@ -27,7 +27,6 @@ from engine.transaction import (
     TopUp,
 )
 from engine.verdict import (
-    CARD_RULE,
     RETURN_RULE,
     RETURN_THIS_MONTH,
     RETURN_TODAY,
@@ -71,14 +70,12 @@ def _give_back(book: Book, now: Moment, entry: Entry, amount_rp: int) -> Verdict
     owner = card_in(entry.postings)
     if not owner:
         return Verdict(_opposite(entry, amount_rp, ""), rule=rule)
-    card = _heir(book, owner)
+    card = _recipient(book, owner, entry)
     postings = _opposite(entry, amount_rp, card.id)
     changes = changes_of(card, postings)
     programme, moved_rp = next(iter(changes.items()))
     balance_rp = purse_now(card, programme).balance_rp
     # A blocked card gets its money back all the same: only an ended one cannot hold it.
-    if card.status in ENDED:
-        return refused(card_refusal(card), CARD_RULE, "counter", balance_rp=balance_rp)
     if doubts := correction_doubts(card, changes, now):
         return refused(*doubts[0], balance_rp=balance_rp)
     return Verdict(postings, balance_rp + moved_rp, rule=rule)
@@ -92,10 +89,12 @@ def _counting(entry: Entry, now: Moment) -> str:
     return RETURN_TODAY if day == now.day else RETURN_THIS_MONTH
 
 
-def _heir(book: Book, name: str) -> Card:
-    """Return the card that stands in for one that was replaced, after a bounded search."""
+def _recipient(book: Book, name: str, entry: Entry) -> Card:
+    """Return the card that stands in for the one of an entry, after a bounded search."""
     card = book.cards.get(name)
-    for _ in range(REPLACEMENTS_FOLLOWED_MAX):
+    # What an advice took from a card that had been replaced already, it still lacks itself.
+    follow = 0 if Reason.CARD_REPLACED in entry.exceptions else REPLACEMENTS_FOLLOWED_MAX
+    for _ in range(follow):
         if card is None or not card.successor:
             break
         card = book.cards.get(card.successor)

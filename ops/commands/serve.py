@@ -18,7 +18,6 @@ from ops.node import Listening, is_loopback, run_node
 from ops.output import json_option
 from storage.errors import StorageError
 
-
 PORT_MAX: Final = 0xFFFF
 
 

@@ -12,8 +12,8 @@ import trio.testing
 from actors import limits
 from actors.checkpointer import Checkpointer
 from actors.committer import Committer
-from actors.seams import in_thread
 from actors.runtime import ChildSpec, Life
+from actors.seams import in_thread
 from actors.shard import Shard
 from protocol.errors import BusyReason
 from storage.errors import StorageFailed, StorageFull

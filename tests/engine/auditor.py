@@ -125,7 +125,7 @@ class Auditor:
         ):
             held = figures.holds.get((intent.terminal, intent.counter))
             missing = not held or held.expires_ms <= entry.decided_ms
-            demand(missing or held.card != intent.card, "a hold was forgotten", entry)
+            demand(missing or (held and held.card != intent.card), "a hold was forgotten", entry)
 
     def _check_lines(self, entry: Entry) -> None:
         stray = plus(net(entry.postings), self.figures.lines(entry), -1)
@@ -220,7 +220,7 @@ class Auditor:
                 new = intent.new_card
                 figures.status[card], figures.status[new] = CardStatus.REPLACED, CardStatus.ACTIVE
                 figures.successor[card] = new
-                figures.first[new] = figures.first.get(card, card)
+                figures.hand_on(card, new)
                 figures.medium[new], figures.bank[new] = figures.medium[card], figures.bank[card]
                 figures.registered[new] = figures.registered[card]
             case _:
@@ -258,7 +258,7 @@ class Auditor:
         paid_rp = sum(rp for account, rp in moves.items() if account[0] in service)
         if isinstance(entry.intent, Refund | Reversal):
             out_rp, paid_rp = -out_rp, -paid_rp
-        demand(0 <= out_rp, "money came to a programme", entry)
+        demand(out_rp >= 0, "money came to a programme", entry)
         demand(out_rp == 0 or out_rp <= paid_rp, "programme money went astray", entry)
 
     def _follow(self, entry: Entry, book: Book) -> None:
@@ -320,11 +320,9 @@ class Auditor:
         }
         known = {(hold.terminal, hold.counter) for hold in card.open_holds(entry.decided_ms)}
         demand(known == held, f"the holds of {name} are others", entry)
-        if status is CardStatus.REPLACED:
-            return
         day, month_number = _numbers(entry.decided_ms)
         for programme, found in (("", card.main), *card.programmes):
-            key = figures.key(purse(name, programme))
+            key = purse(name, programme)
             sums = (
                 found.spent_day_rp if found.day == day else 0,
                 found.spent_month_rp if found.month == month_number else 0,

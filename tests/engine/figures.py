@@ -12,6 +12,7 @@ from typing import TypeAlias
 from engine.accounts import Account, Posting
 from engine.book import TransactionId
 from engine.card import CardStatus
+from engine.errors import Reason
 from engine.rules.purses import PurseLimits, PurseRules
 from engine.transaction import (
     Adjustment,
@@ -39,6 +40,9 @@ Net: TypeAlias = Counter[Account]
 """Rupiah by account; each purse is an account of its own."""
 
 PURSE, PROGRAMME_PURSE, OPERATOR, MERCHANT, BANK, IN_TRANSIT, FUND, FEES = range(1, 9)
+
+When: TypeAlias = date | tuple[int, int]
+"""A day, or the year and month of one."""
 
 
 def purse(card: str, programme: str) -> Account:
@@ -116,14 +120,13 @@ class Figures:
     """What the entries so far come to."""
 
     balances: Net = field(default_factory=Counter)
-    spent: Counter[tuple[str, date | tuple[int, int]]] = field(default_factory=Counter)
-    received: Counter[tuple[str, tuple[int, int]]] = field(default_factory=Counter)
+    spent: Counter[tuple[Account, When]] = field(default_factory=Counter)
+    received: Counter[tuple[Account, When]] = field(default_factory=Counter)
     status: dict[str, CardStatus] = field(default_factory=dict)
     medium: dict[str, str] = field(default_factory=dict)
     registered: dict[str, bool] = field(default_factory=dict)
     bank: dict[str, str] = field(default_factory=dict)
     successor: dict[str, str] = field(default_factory=dict)
-    first: dict[str, str] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
     holds: dict[TransactionId, Held] = field(default_factory=dict)
     entries: dict[TransactionId, Entry] = field(default_factory=dict)
@@ -142,10 +145,12 @@ class Figures:
             card = self.successor[card]
         return card
 
-    def inherited(self, account: Account) -> Account:
-        """Return the account that stands in for one of a card that was replaced."""
+    def inherited(self, account: Account, original: Entry) -> Account:
+        """Return the account that stands in for one of a card that was replaced meanwhile."""
         card, _, programme = account[1].partition("/")
-        return purse(self.heir(card), programme) if account[0] <= PROGRAMME_PURSE else account
+        if account[0] > PROGRAMME_PURSE or Reason.CARD_REPLACED in original.exceptions:
+            return account
+        return purse(self.heir(card), programme)
 
     def held_rp(self, account: Account, now_ms: int) -> int:
         held = self.holds.values()
@@ -157,10 +162,13 @@ class Figures:
             return rules.programmes.get(programme, rules.programme)
         return rules.registered if self.registered.get(card) else rules.unregistered
 
-    def key(self, account: Account) -> str:
-        """Return under which name the sums of a purse are kept: replacements share one."""
-        card, _, programme = account[1].partition("/")
-        return f"{self.first.get(card, card)}/{programme}"
+    def hand_on(self, old: str, new: str) -> None:
+        """Let the sums of a card go on with the one that replaced it."""
+        for sums in (self.spent, self.received):
+            for (account, when), rp in tuple(sums.items()):
+                card, _, programme = account[1].partition("/")
+                if card == old:
+                    sums[purse(new, programme), when] = rp
 
     def count(
         self, lines: Iterable[Posting], when: date, sign: int = 1, *, in_day: bool = True
@@ -168,12 +176,11 @@ class Figures:
         """Count payments (or with sign -1, what is given back of them) in the sums of a day."""
         month = (when.year, when.month)
         for kind, owner, rp in lines:
-            key = self.key((kind, owner))
             if kind <= PROGRAMME_PURSE and sign * rp < 0:
-                self.spent[key, month] -= rp
-                self.spent[key, when] -= rp if in_day else 0
+                self.spent[(kind, owner), month] -= rp
+                self.spent[(kind, owner), when] -= rp if in_day else 0
             elif kind <= PROGRAMME_PURSE:
-                self.received[key, month] += rp
+                self.received[(kind, owner), month] += rp
 
     def lines(self, entry: Entry) -> Net:
         """Return what a posted entry should come to."""
@@ -210,7 +217,8 @@ class Figures:
 
     def _returned_lines(self, intent: Reversal | Refund) -> Net:
         back = self.returned_part(intent)
-        return net((*self.inherited(account), rp) for account, rp in back.items())
+        original = self.entries[intent.terminal, intent.counter]
+        return net((*self.inherited(account, original), rp) for account, rp in back.items())
 
     def _ending_lines(self, intent: Close | Replace) -> Net:
         total: Net = Counter()

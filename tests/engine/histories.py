@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engine.book import Book
-from engine.calendar import day_of_date
-from engine.rules.purses import in_force
+from engine.calendar import day_of, day_of_date
+from engine.rules.purses import PurseRules, in_force
 from engine.transaction import (
     Adjustment,
     Block,
@@ -165,6 +165,11 @@ OPENING: Final = (
 )
 
 
+def rules_at(now_ms: int) -> PurseRules:
+    """Return the limits in force at a moment of the histories."""
+    return in_force((RULES, LATER), day_of(now_ms))
+
+
 def _aimed(step: Step, entries: list[Entry]) -> Intent:
     """Point a reference at an entry of the history, one of the right kind as a rule."""
     intent = step.intent
@@ -195,7 +200,7 @@ def play(
     ledger, auditor = Ledger(now_ms=START_MS), Auditor()
 
     def send(intent: Intent, terminal: str) -> None:
-        ledger.rules = in_force((RULES, LATER), ledger.now.day)
+        ledger.rules = rules_at(ledger.now_ms)
         entry = ledger.send(intent, terminal)
         auditor.check(entry, ledger.rules, ledger.book)
         look(ledger.book, entry)

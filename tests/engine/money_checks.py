@@ -57,10 +57,10 @@ def _broken_by_spending(
     if not intent.amount_rp:
         return set()
     account = purse(intent.card, intent.purse)
-    limits, key, when = figures.limits(account, rules), figures.key(account), day_in_jakarta(now_ms)
+    limits, when = figures.limits(account, rules), day_in_jakarta(now_ms)
     wanted_rp = intent.amount_rp + figures.held_rp(account, now_ms)
-    spent_rp = figures.spent[key, when] + wanted_rp
-    month_rp = figures.spent[key, (when.year, when.month)] + wanted_rp
+    spent_rp = figures.spent[account, when] + wanted_rp
+    month_rp = figures.spent[account, (when.year, when.month)] + wanted_rp
     broken = {
         Reason.BELOW_FLOOR: figures.balances[account] - wanted_rp < limits.floor_rp,
         Reason.DAY_LIMIT: limits.spend_day_rp is not None and spent_rp > limits.spend_day_rp,
@@ -75,7 +75,7 @@ def _broken_by_receiving(
     account = purse(intent.card, intent.purse)
     limits, when = figures.limits(account, rules), day_in_jakarta(now_ms)
     balance_rp = figures.balances[account] + intent.amount_rp
-    received_rp = figures.received[figures.key(account), (when.year, when.month)]
+    received_rp = figures.received[account, (when.year, when.month)]
     broken = {
         Reason.ABOVE_CEILING: limits.ceiling_rp is not None and balance_rp > limits.ceiling_rp,
         Reason.RECEIVE_LIMIT: limits.receive_month_rp is not None

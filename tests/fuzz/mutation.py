@@ -28,8 +28,8 @@ SIZE_MAX: Final = 20_000
 def mutate(rng: random.Random, data: bytes, corpus: Sequence[bytes]) -> bytes:
     """Return `data` after one to six changes."""
     for _ in range(rng.choice((1, 1, 1, 2, 3, 6))):
-        data = rng.choice(_CHANGES)(rng, data, corpus)
-    return data[:SIZE_MAX]
+        data = rng.choice(_CHANGES)(rng, data, corpus)[:SIZE_MAX]
+    return data
 
 
 def cut(rng: random.Random, data: bytes) -> list[bytes]:

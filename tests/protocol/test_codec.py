@@ -208,6 +208,11 @@ def test_trouble_of_the_decoder_is_a_violation_too(
     assert (violation.code, violation.text) == (Code.PAYLOAD_INVALID, type(error).__name__)
 
 
+def test_what_stands_behind_a_message_does_not_change_how_its_field_is_named() -> None:
+    wrong = pack("query", 3, [0, 0, 0])
+    assert rejected(wrong + submit()).field == rejected(wrong).field == "query.question"
+
+
 @given(st.binary(max_size=200))
 def test_noise_is_rejected_or_read_and_nothing_else(payload: bytes) -> None:
     violation = outcome_of(payload)

@@ -150,7 +150,7 @@ RETURNS: Final = [
     Case(Reversal("refused", 1), "not_returnable", RETURN, "counter"),
     Case(Reversal("hold", 1), "not_returnable", RETURN, "counter"),
     Case(Reversal("undone", 1), "amount_exceeded", RETURN, "counter"),
-    Case(Reversal("closed", 1), "card_closed", STATUS, "counter"),
+    Case(Reversal("closed", 1), "card_closed", STATUS, ""),
     Case(Reversal("replaced", 1), "above_ceiling", PLAIN, "", 200),
     Case(Reversal("top-up", 1), "below_floor", PLAIN, "", 100),
     Case(Refund("nobody", 1, 5), "original_unknown", RETURN, "counter"),
@@ -160,7 +160,7 @@ RETURNS: Final = [
     Case(Refund("top-up", 1, 5), "not_returnable", RETURN, "counter"),
     Case(Refund("tap", 1, 41), "amount_exceeded", RETURN, "amount_rp"),
     Case(Refund("undone", 1, 1), "amount_exceeded", RETURN, "amount_rp"),
-    Case(Refund("closed", 1, 5), "card_closed", STATUS, "counter"),
+    Case(Refund("closed", 1, 5), "card_closed", STATUS, ""),
     Case(Refund("replaced", 1, 5), "above_ceiling", PLAIN, "", 200),
 ]
 
@@ -191,12 +191,8 @@ ADJUSTMENTS: Final = [
         _adjust("A", (PURSE, "A", 101), (OPERATOR_REVENUE, "tj", -101)),
         *("above_ceiling", PLAIN, "", 100),
     ),
-    Case(
-        _adjust("X", (PURSE, "X", 1), (OPERATOR_REVENUE, "tj", -1)), "card_closed", STATUS, "card"
-    ),
-    Case(
-        _adjust("O", (PURSE, "O", 1), (BANK_SETTLEMENT, "dki", -1)), "card_replaced", STATUS, "card"
-    ),
+    Case(_adjust("X", (PURSE, "X", 1), (OPERATOR_REVENUE, "tj", -1)), "card_closed", STATUS, ""),
+    Case(_adjust("O", (PURSE, "O", 1), (BANK_SETTLEMENT, "dki", -1)), "card_replaced", STATUS, ""),
 ]
 LIVES: Final = [
     Case(Issue("A B", "account", "dki"), "account_name", NAME, "card"),

@@ -257,3 +257,22 @@ def test_a_card_that_is_gone_is_a_defect() -> None:
     del ledger.cards["A"]
     with pytest.raises(Bug, match="card A"):
         ledger.send(UNDO)
+
+
+def test_what_an_advice_took_from_a_replaced_card_goes_back_to_that_card() -> None:
+    ledger = prepared()
+    ledger.send(Tap("O", 30, "tj", "in", proof=PROOF), terminal="orig")
+    assert ledger.balance_rp("O") == -30
+    entry = ledger.done(UNDO)
+    assert entry.postings == ((PURSE, "O", 30), (OPERATOR_REVENUE, "tj", -30))
+    assert (ledger.balance_rp("O"), ledger.balance_rp("N")) == (0, 200)
+
+
+def test_so_does_what_one_took_from_a_closed_card_and_no_more() -> None:
+    ledger = prepared()
+    ledger.send(Tap("X", 30, "tj", "in", proof=PROOF), terminal="orig")
+    lines = ((PURSE, "X", 10), (SUSPENSE, "found", -10))
+    ledger.done(Adjustment("wati", "x", lines, "X"))
+    assert ledger.send(UNDO).reason is Reason.CARD_CLOSED
+    ledger.done(Refund("orig", 1, 20))
+    assert ledger.balance_rp("X") == 0

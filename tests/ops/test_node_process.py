@@ -1,0 +1,150 @@
+"""A node in a process of its own, and the command `serve` behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+import ops.node_process
+from bench.line import LineBroken, new_key, open_line
+from bench.load import issue_cards
+from ops.node_process import NodeFailed, NodeProcess
+
+
+def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops", "serve", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_a_node_serves_stops_in_order_and_replays_nothing_then(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "node", dev=True)
+    assert node.running
+    assert node.rss_bytes() > 10_000_000
+    await issue_cards(node.url, 3)
+    assert node.stop() == 0
+    again = NodeProcess.start(tmp_path / "node", listen=node.listen)
+    assert again.url == node.url
+    assert (again.ready["position"], again.ready["replayed"]) == (6, 0)
+    again.kill()
+    assert not again.running
+
+
+async def test_what_a_killed_node_had_acknowledged_is_replayed(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "node", dev=True)
+    await issue_cards(node.url, 3)
+    node.kill()
+    again = NodeProcess.start(tmp_path / "node", dev=True)
+    assert again.ready["position"] == 6
+    again.stop()
+
+
+async def test_without_dev_only_enrolled_keys_connect(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "node")
+    with trio.fail_after(10), pytest.raises(LineBroken, match="key_unknown"):
+        await open_line(node.url, "GATE-1", new_key())
+    node.stop()
+
+
+def test_a_second_node_on_a_folder_is_refused_with_the_process_that_holds_it(
+    tmp_path: Path,
+) -> None:
+    node = NodeProcess.start(tmp_path / "node")
+    with pytest.raises(NodeFailed, match=f"in use by process {node.pid}"):
+        NodeProcess.start(tmp_path / "node")
+    node.stop()
+
+
+def test_an_address_in_use_is_refused(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "one")
+    with pytest.raises(NodeFailed, match="in use"):
+        NodeProcess.start(tmp_path / "two", listen=node.listen)
+    node.stop()
+
+
+def test_a_node_that_does_not_stop_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = NodeProcess.start(tmp_path / "node")
+    monkeypatch.setattr(ops.node_process, "STOP_S_MAX", 0.0)
+    with pytest.raises(NodeFailed, match="was killed"):
+        node.stop()
+    assert not node.running
+    with pytest.raises(OSError, match="No such"):
+        node.rss_bytes()
+
+
+def test_a_node_that_never_listens_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ops.node_process, "START_S_MAX", 0.0)
+    with pytest.raises(NodeFailed, match="did not start"):
+        NodeProcess.start(tmp_path / "node")
+
+
+@pytest.mark.parametrize("address", ["8145", "localhost:", ":8145", "127.0.0.1:99999", "::1:x"])
+def test_an_address_that_is_none_is_explained(tmp_path: Path, address: str) -> None:
+    done = serve("--data", str(tmp_path), "--listen", address)
+    assert done.returncode == 2
+    assert "is not HOST:PORT" in done.stderr
+
+
+def test_without_encryption_only_loopback_is_served(tmp_path: Path) -> None:
+    done = serve("--data", str(tmp_path), "--listen", "0.0.0.0:0")
+    assert done.returncode == 2
+    assert "there is no encryption" in done.stderr
+
+
+def test_a_newcomer_is_greeted_and_development_mode_is_said_loudly(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ops", "serve", "--data", str(tmp_path / "node")),
+            *("--listen", "localhost:0", "--dev"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONUNBUFFERED": "1", "COLUMNS": "200"},
+    )
+    assert process.stdout is not None
+    said = "".join(process.stdout.readline() for _ in range(3))
+    process.terminate()
+    _, log = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Jakarta One serves" in said
+    assert "DEVELOPMENT MODE" in said
+    assert "stopping" in log
+
+
+def test_a_damaged_journal_is_refused_with_its_block(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "node", dev=True)
+    trio.run(issue_cards, node.url, 3)
+    node.kill()
+    data = tmp_path / "node" / "journal" / "data.mdb"
+    raw = data.read_bytes()
+    at = raw.rindex(b"account")
+    data.write_bytes(raw[:at] + b"Account" + raw[at + 7 :])
+    done = serve("--data", str(tmp_path / "node"), "--listen", "127.0.0.1:0", "--json")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "block" in done.stderr.splitlines()[-1]
+    verified = subprocess.run(
+        [sys.executable, "-m", "ops", "verify", str(tmp_path / "node"), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert verified.returncode == 1
+    report = json.loads(verified.stdout)
+    assert not report["ok"]
+    assert report["first_bad_block"] is not None
