@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from typing import TypeAlias
 
 import trio
 
@@ -14,10 +15,13 @@ from actors.runtime.budget import Chance
 from actors.terminal import Services, TerminalActor
 from actors.transport import SocketTransport
 
+ListeningSocket: TypeAlias = socket.socket
+"""What `open_listening_socket` makes."""
+
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-def open_listening_socket(host: str, port: int) -> socket.socket:
+def open_listening_socket(host: str, port: int) -> ListeningSocket:
     """Listen on an address; port 0 takes a free one.
 
     Raises:
@@ -51,7 +55,7 @@ class Listener:
 
     def __init__(
         self,
-        listening: socket.socket,
+        listening: ListeningSocket,
         services: Services,
         *,
         report: Reporter,

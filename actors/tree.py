@@ -15,7 +15,6 @@ and send again, which is always safe. A failed flush is never retried: it ends t
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
@@ -24,7 +23,7 @@ from actors import limits
 from actors.checkpointer import Checkpointer
 from actors.committer import Committer
 from actors.desk import Desk
-from actors.listener import Listener
+from actors.listener import Listener, ListeningSocket
 from actors.runtime import (
     ChildSpec,
     Intensity,
@@ -63,7 +62,7 @@ class NodeTree:
         self,
         *,
         open_store: Callable[[], AbstractContextManager[ShardStore]],
-        listening: socket.socket,
+        listening: ListeningSocket,
         find_key: FindKey,
         seams: Seams,
         report: Reporter,

@@ -27,14 +27,19 @@ def encode(message: FromNode) -> bytes:
     return _ENCODER.encode(message)
 
 
-def decode(payload: bytes) -> FromTerminal:
+def decode(payload: bytes, *, bytes_max: int = FRAME_BYTES_MAX) -> FromTerminal:
     """Return the message of a terminal.
+
+    Args:
+      payload: one websocket message.
+      bytes_max: the longest that is looked at.
 
     Raises:
       ProtocolViolation: it is no message of the protocol; the field at fault is named.
     """
-    if len(payload) > FRAME_BYTES_MAX:
-        raise ProtocolViolation(Code.MESSAGE_TOO_BIG, "", f"{len(payload)} bytes")
+    if len(payload) > bytes_max:
+        text = f"{len(payload)} bytes, {bytes_max} may be sent"
+        raise ProtocolViolation(Code.MESSAGE_TOO_BIG, "", text)
     try:
         return _DECODER.decode(payload)
     except (ValueError, RecursionError, MemoryError) as error:

@@ -97,7 +97,8 @@ def _step(kind: Type, index: int) -> tuple[str, Type]:
 def _texts(payload: bytes) -> Iterator[tuple[Path, bytes]]:
     """Yield the path and the bytes of each text, in order, as far as the payload can be read.
 
-    What stands behind the first value is no part of the message.
+    What stands behind the first value is no part of the message. Nothing of a size that a sender
+    claims is set aside.
     """
     path: list[int] = []
     counts: list[int] = []

@@ -16,6 +16,9 @@ PARSED_AT_ONCE_BYTES: Final = 4 * 1024
 REQUEST_BYTES_MAX: Final = 8 * 1024
 """The HTTP request that opens a connection; whoever sends it is not known yet."""
 
+HANDSHAKE_BYTES_MAX: Final = 16 * 1024
+"""A message before `ready`: whoever sends it is not known yet. The longest hello has 9 KiB."""
+
 NESTING_MAX: Final = 8
 """Two arrays more than the deepest message has (the parts of a group in a dry run)."""
 

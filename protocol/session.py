@@ -145,7 +145,9 @@ class ServerSession:
             return None
         try:
             self._count_frame(now_ms)
-            message = decode(payload)
+            ready = self.phase is Phase.READY
+            bytes_max = limits.FRAME_BYTES_MAX if ready else limits.HANDSHAKE_BYTES_MAX
+            message = decode(payload, bytes_max=bytes_max)
             self.last_heard_ms = now_ms
             return self._handle(message, now_ms)
         except ProtocolViolation as violation:

@@ -74,14 +74,14 @@ class KeyStore:
         """Revoke one key of a terminal, or all; return how many were valid before."""
         keys = [
             record
-            for record in self.keys(terminal)
+            for record in self.records(terminal)
             if record.revoked_ms is None and public_key in (None, record.public_key)
         ]
         for record in keys:
             self._save(replace(record, revoked_ms=at_ms))
         return len(keys)
 
-    def keys(self, terminal: str | None = None) -> list[KeyRecord]:
+    def records(self, terminal: str | None = None) -> list[KeyRecord]:
         """Return all keys, or those of one terminal."""
         records = [self._decoded(value) for _, value in all_rows(self._store, KEYS)]
         return [record for record in records if terminal in (None, record.terminal)]

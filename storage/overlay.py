@@ -78,7 +78,8 @@ class Overlay(Generic[K, V]):
         """Load what is not in memory of some keys, in one look at the views."""
         layers = (self._current, self._saving, self._young, self._old)
         missing = [key for key in set(keys) if not any(key in layer for layer in layers)]
-        for key, row in zip(missing, self._load(missing), strict=True):
+        rows = self._load(missing) if missing else ()
+        for key, row in zip(missing, rows, strict=True):
             if row is not None:
                 self._keep(key, row)
 

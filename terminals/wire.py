@@ -108,7 +108,9 @@ def decode(payload: bytes) -> FromNode:
 
 
 def _pack(value: object) -> bytes:
-    return bytes(msgpack.packb(value))
+    packed = msgpack.packb(value)
+    assert isinstance(packed, bytes)
+    return packed
 
 
 def _fail(text: str) -> NoReturn:

@@ -68,7 +68,7 @@ class ChildSpec(Struct, frozen=True):
 
     def is_fatal(self, failure: Exception) -> bool:
         """Tell whether a failure, or a part of a group of them, is never retried."""
-        kinds = (FatalFailure, *self.fatal)
+        kinds: tuple[type[Exception], ...] = (FatalFailure, *self.fatal)
         if isinstance(failure, ExceptionGroup):
             return failure.subgroup(kinds) is not None
         return isinstance(failure, kinds)

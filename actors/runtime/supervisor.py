@@ -149,11 +149,7 @@ class Supervisor:
         """
         if self._nursery is not None:
             raise Bug(f"{self.name} runs already")
-        for post in self._posts:
-            post.open()
-        self._recycle_from = len(self._posts)
-        self._verdict = None
-        self._enter(State.STARTING)
+        self._begin()
         try:
             async with self._watch_kept(), trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -163,6 +159,13 @@ class Supervisor:
             self._enter(State.FAILED if self._verdict else State.STOPPED)
         if self._verdict:
             raise self._verdict
+
+    def _begin(self) -> None:
+        for post in self._posts:
+            post.open()
+        self._recycle_from = len(self._posts)
+        self._verdict = None
+        self._enter(State.STARTING)
 
     # --- the loop -----------------------------------------------------------------------------
 

@@ -118,7 +118,7 @@ def list_keys(terminal: str | None, data: Path, *, as_json: bool) -> None:
       jakarta-one keys list --data /var/lib/jakarta-one
     """
     with _opened(data) as store:
-        records = store.keys(terminal)
+        records = store.records(terminal)
     emit(
         {"keys": [_told(record) for record in records]},
         as_json=as_json,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -76,15 +78,16 @@ def serve(data: Path, listen: tuple[str, int], *, dev: bool, as_json: bool) -> N
             _greet(node, data, dev=dev)
 
     try:
-        trio.run(_serve, data, host, port, dev, on_listening)
+        trio.run(partial(_serve, data, host, port, dev=dev, on_listening=on_listening))
     except StorageError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{host}:{port}: {error.strerror}") from error
 
 
-async def _serve(data: Path, host: str, port: int, dev: bool, on_listening: object) -> None:  # noqa: FBT001 - trio.run takes positional arguments
-    assert callable(on_listening)
+async def _serve(
+    data: Path, host: str, port: int, *, dev: bool, on_listening: Callable[[Listening], None]
+) -> None:
     try:
         await run_node(data, host, port, dev=dev, on_listening=on_listening)
     except* Escalation as group:

@@ -26,6 +26,11 @@ class Event(Struct, frozen=True):
     at: datetime
     text: str
 
+    @property
+    def clock(self) -> str:
+        """Date and time to the millisecond."""
+        return f"{self.at:%Y-%m-%d %H:%M:%S}.{self.at.microsecond // 1000:03}"
+
 
 class Outage(Struct, frozen=True):
     """What the kill of the node cost.

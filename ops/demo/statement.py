@@ -70,8 +70,7 @@ def _events(result: Result) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     for event in result.events:
-        milliseconds = event.at.microsecond // 1000
-        table.add_row(f"{event.at:%Y-%m-%d %H:%M:%S}.{milliseconds:03}", event.text)
+        table.add_row(event.clock, event.text)
     return table
 
 

@@ -40,8 +40,7 @@ async def answer(shard: Shard, question: Question) -> AnswerBody:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(desk.run, life)
             desk.ask(asker, "GATE-1", Query(7, question))
-            while not asker.answers:
-                await trio.lowlevel.checkpoint()
+            await asker.answered.wait()
             life.stopping.set()
     ((query_id, body),) = asker.answers
     assert query_id == 7

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+import trio
+
 from actors.shard import Placed, Shard, outcome_of
 from engine.transaction import Intent, Issue, Tap, TopUp, Transaction
 from protocol.messages import AnswerBody, Outcome
@@ -64,6 +66,7 @@ class Sender:
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
         self.answers: list[tuple[int, AnswerBody]] = []
+        self.answered = trio.Event()
 
     def answer(self, placed: Sequence[Placed]) -> None:
         """Keep what has become durable."""
@@ -74,6 +77,7 @@ class Sender:
     def answer_query(self, query_id: int, body: AnswerBody) -> None:
         """Keep an answer."""
         self.answers.append((query_id, body))
+        self.answered.set()
 
 
 def tap(counter: int, amount_rp: int = 3_500, *, card: str = CARD, at_ms: int = 1) -> Transaction:

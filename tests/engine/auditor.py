@@ -87,6 +87,7 @@ class Auditor:
             self._check_lines(entry)
             self._take(entry)
             self._check_purses(entry, rules)
+            self._check_programmes(entry)
         else:
             self._check_refusal(entry)
         self.figures.entries[entry.terminal, entry.counter] = entry
@@ -249,15 +250,14 @@ class Auditor:
                 demand(balance_rp - held_rp >= limits.floor_rp, "below its floor", entry)
             if rp > 0 and limits.ceiling_rp is not None:
                 demand(balance_rp <= limits.ceiling_rp, "above its ceiling", entry)
-        self._check_programmes(entry, moves)
 
-    def _check_programmes(self, entry: Entry, moves: Net) -> None:
-        """Programme money may only go out, to those who give a service, or come back from them."""
-        out_rp = -sum(rp for account, rp in moves.items() if account[0] in (PROGRAMME_PURSE, FUND))
-        service = (OPERATOR, MERCHANT, SUSPENSE)
-        paid_rp = sum(rp for account, rp in moves.items() if account[0] in service)
-        if isinstance(entry.intent, Refund | Reversal):
-            out_rp, paid_rp = -out_rp, -paid_rp
+    def _check_programmes(self, entry: Entry) -> None:
+        """Programme money may only go out, and only to those who give a service."""
+        if isinstance(entry.intent, Refund | Reversal) or HOMELESS & set(entry.exceptions):
+            return
+        moves = net(entry.postings).items()
+        out_rp = -sum(rp for (kind, _), rp in moves if kind in (PROGRAMME_PURSE, FUND))
+        paid_rp = sum(rp for (kind, _), rp in moves if kind in (OPERATOR, MERCHANT))
         demand(out_rp >= 0, "money came to a programme", entry)
         demand(out_rp == 0 or out_rp <= paid_rp, "programme money went astray", entry)
 

@@ -1,10 +1,15 @@
-"""Random histories of a few cards, operators, banks and programmes, watched by an auditor."""
+"""Random histories of a few cards, operators, banks and programmes, watched by an auditor.
+
+A seed tells a whole history, and its length cuts it: the shortest that fails is easily found, and
+the two numbers replay it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, NamedTuple, TypeAlias
+from random import Random
+from typing import Final, Literal, TypeAlias
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -21,6 +26,8 @@ from engine.transaction import (
     Hold,
     Intent,
     Issue,
+    MediumName,
+    Part,
     Post,
     Purchase,
     Refund,
@@ -43,115 +50,9 @@ LATER: Final = replace(
     valid_from_day=day_of_date(2024, 2, 1),
     unregistered=replace(RULES.unregistered, rule="test.later", ceiling_rp=150, spend_day_rp=60),
 )
-START_MS: Final = wib_ms(2024, 1, 30, 22)
+START_MS: Final = wib_ms(2024, 1, 29, 22)
 MINUTE_MS: Final = 60_000
-
-Wait: TypeAlias = Callable[[int], int]
-"""What the clock says next, given what it says now."""
-
-
-def _at_midnight(now_ms: int) -> int:
-    day = day_in_jakarta(now_ms) + timedelta(days=1)
-    return wib_ms(day.year, day.month, day.day)
-
-
-WAITS: Final[dict[str, Wait]] = {
-    "none": lambda now_ms: now_ms,
-    "a minute": lambda now_ms: now_ms + MINUTE_MS,
-    "six hours": lambda now_ms: now_ms + 360 * MINUTE_MS,
-    "to the end of the day": lambda now_ms: max(now_ms, _at_midnight(now_ms) - 1),
-    "to midnight": _at_midnight,
-}
-
-
-class Step(NamedTuple):
-    """Wait, then let a terminal send an intent; `aim` chooses what a reference refers to."""
-
-    wait: str
-    terminal: str
-    intent: Intent
-    aim: int
-
-
-cards = st.sampled_from(["A", "A", "A", "B", "B", "S", "N", "M", "no card"])
-purses = st.sampled_from(["", "", "", "kjp", "kjp", "food", "rice", "no/purse"])
-operators = st.sampled_from(["tj", "tj", "mrt", "n*body"])
-merchants = st.sampled_from(["shop", "kiosk", "n*body"])
-banks = st.sampled_from(["dki", "dki", "bca", ""])
-programmes = st.sampled_from(["kjp", "food", "n*body"])
-amounts = st.integers(1, 60) | st.sampled_from([1, 20, 40, 60, 100, 200])
-proofs = st.sampled_from([None, None, None, b"mac"])
-directions = st.sampled_from(["in", "out"])
-
-taps = st.builds(
-    *(Tap, cards, amounts | st.just(0), operators, directions),
-    purse=purses,
-    proof=proofs,
-)
-purchases = st.builds(Purchase, cards, amounts, merchants, purse=purses, proof=proofs)
-top_ups = st.builds(
-    *(TopUp, cards, amounts, banks, st.sampled_from([0, 0, 3])),
-    *(st.sampled_from(["both", "both", "bank", "chip"]), purses, proofs),
-)
-subsidies = st.builds(Subsidy, programmes, operators, amounts)
-shares = st.builds(Share, operators, operators, amounts)
-
-
-def _on_one_card(parts: list[Tap | Purchase | TopUp | Subsidy | Share], card: str) -> Group:
-    return Group(
-        tuple(
-            part if isinstance(part, Subsidy | Share) else replace(part, card=card)
-            for part in parts
-        )
-    )
-
-
-groups = st.builds(
-    _on_one_card,
-    st.lists(st.one_of(taps, purchases, top_ups, subsidies, shares), min_size=1, max_size=4),
-    cards,
-)
-mixed_groups = st.lists(taps | subsidies, min_size=1, max_size=3).map(lambda p: Group(tuple(p)))
-holds = st.builds(
-    *(Hold, cards, amounts),
-    *(st.sampled_from(["operator", "merchant"]), st.sampled_from(["tj", "shop", "n*body"])),
-    *(st.sampled_from([1, MINUTE_MS, 1000 * MINUTE_MS]), purses),
-)
-
-
-def _adjustment(card: str, programme: str, other: tuple[int, str], amount_rp: int) -> Adjustment:
-    line = (2, f"{card}/{programme}") if programme else (1, card)
-    lines = ((*line, amount_rp), (*other, -amount_rp))
-    return Adjustment("wati", "a correction", lines, card)
-
-
-adjustments = st.builds(
-    *(_adjustment, cards, purses),
-    st.sampled_from([(10, "found"), (3, "tj"), (5, "dki"), (7, "kjp"), (1, "B"), (2, "A/kjp")]),
-    st.one_of(amounts, amounts.map(lambda rp: -rp)),
-)
-lives = st.one_of(
-    st.builds(Issue, cards, st.sampled_from(["account", "stored"]), banks, st.booleans()),
-    st.builds(Block, cards, st.just("lost")),
-    st.builds(Unblock, cards, st.just("found")),
-    st.builds(Replace, cards, st.sampled_from(["N", "M", "O", "P", "no card"])),
-    st.builds(Close, cards),
-)
-references = st.one_of(
-    st.just(Reversal("T", 1)),
-    st.builds(Refund, st.just("T"), st.just(1), amounts),
-    st.builds(Post, cards, st.just("T"), st.just(1), amounts),
-    st.builds(Void, cards, st.just("T"), st.just(1)),
-)
-steps = st.builds(
-    Step,
-    st.sampled_from([*["none"] * 6, *WAITS]),
-    st.sampled_from("TU"),
-    st.one_of(taps, purchases, top_ups, groups, holds, references, references, lives, adjustments)
-    | st.one_of(subsidies, shares, mixed_groups, taps, top_ups, holds, references, references),
-    st.integers(0, 99),
-)
-histories = st.lists(steps, max_size=40)
+STEPS_MAX: Final = 60
 
 OPENING: Final = (
     Issue("A", "account", "dki"),
@@ -162,7 +63,11 @@ OPENING: Final = (
     TopUp("S", 100, "dki"),
     TopUp("A", 90, purse="kjp"),
     TopUp("B", 80, purse="food"),
+    TopUp("B", 40, purse="rice"),
 )
+
+
+Leg: TypeAlias = Literal["both", "bank", "chip"]
 
 
 def rules_at(now_ms: int) -> PurseRules:
@@ -170,34 +75,160 @@ def rules_at(now_ms: int) -> PurseRules:
     return in_force((RULES, LATER), day_of(now_ms))
 
 
-def _aimed(step: Step, entries: list[Entry]) -> Intent:
-    """Point a reference at an entry of the history, one of the right kind as a rule."""
-    intent = step.intent
-    wanted: type[Intent] | tuple[type[Intent], ...]
-    if isinstance(intent, Post | Void):
-        wanted = Hold
-    elif isinstance(intent, Reversal | Refund):
-        wanted = (Tap, Purchase, Post, Group, TopUp, Adjustment, Share, Subsidy)
-    else:
-        return intent
-    candidates = [entry for entry in entries if isinstance(entry.intent, wanted)] or entries
-    # The newest are met most often: what they did is still there to be undone.
-    entry = candidates[-1 - step.aim % min(len(candidates), 12)]
-    aimed = replace(intent, terminal=entry.terminal, counter=entry.counter)
-    if isinstance(aimed, Post | Void) and step.aim % 7:
-        aimed = replace(aimed, card=entry.intent.card)
-    return aimed
+class Teller:
+    """Tells what happens next, by a seeded chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Random(seed)
+        self._kinds: tuple[tuple[int, Callable[[], Intent]], ...] = (
+            (20, self.tap),
+            (8, self.purchase),
+            (14, self.top_up),
+            (2, self.subsidy),
+            (2, self.share),
+            (12, self.group),
+            (12, self.hold),
+            (4, self.adjustment),
+            (2, self.issue),
+            (2, lambda: Block(self.card(), "lost")),
+            (4, lambda: Unblock(self.card(), "found")),
+            (1, lambda: Replace(self.card(), self.one_of("NMOP?"))),
+            (1, lambda: Close(self.card())),
+        )
+
+    def one_of(self, choices: str) -> str:
+        """Return one of some words, or letters; `?` stands for a name that cannot be."""
+        return self.chance.choice(choices.split() if " " in choices else choices)
+
+    def card(self) -> str:
+        return self.one_of("A A A A A B B B B B S S S S N N M O no*card")
+
+    def programme(self) -> str:
+        """Return a programme, or as a rule none."""
+        purses = ["", "", "", "", "kjp", "kjp", "food", "rice", "new", "no*purse"]
+        return self.chance.choice(purses)
+
+    def amount_rp(self) -> int:
+        return self.chance.choice((1, 5, 10, 20, 40, 60, 100, self.chance.randint(1, 220)))
+
+    def proof(self) -> bytes | None:
+        return b"mac" if self.chance.random() < 0.15 else None
+
+    def operator(self) -> str:
+        return self.one_of("tj tj tj mrt mrt lrt n*body")
+
+    def tap(self) -> Tap:
+        amount_rp = self.chance.choice((0, self.amount_rp(), self.amount_rp()))
+        card, proof = self.card(), self.proof()
+        if card == "S" and self.chance.random() < 0.8:
+            proof = b"mac"
+        operator, purse = self.operator(), self.programme()
+        return Tap(card, amount_rp, operator, "out", purse=purse, proof=proof)
+
+    def purchase(self) -> Purchase:
+        merchant = self.one_of("shop shop kiosk n*body")
+        return Purchase(
+            self.card(), self.amount_rp(), merchant, purse=self.programme(), proof=self.proof()
+        )
+
+    def top_up(self) -> TopUp:
+        legs: tuple[Leg, ...] = ("both", "both", "both", "bank", "chip")
+        leg = self.chance.choice(legs)
+        fee_rp = self.chance.choice((0, 0, 0, 3))
+        bank = self.one_of("dki dki dki bca bca n*body")
+        amount_rp, proof = self.amount_rp(), self.proof()
+        return TopUp(self.card(), amount_rp, bank, fee_rp, leg, self.programme(), proof)
+
+    def subsidy(self) -> Subsidy:
+        return Subsidy(self.one_of("kjp kjp food n*body"), self.operator(), self.amount_rp())
+
+    def share(self) -> Share:
+        return Share(self.operator(), self.operator(), self.amount_rp())
+
+    def group(self) -> Group:
+        tellers = (self.tap, self.tap, self.purchase, self.top_up, self.subsidy, self.share)
+        parts: list[Part] = [
+            self.chance.choice(tellers)() for _ in range(self.chance.randint(1, 4))
+        ]
+        if self.chance.random() < 0.1:
+            return Group(tuple(parts))
+        card = self.card()
+        return Group(
+            tuple(p if isinstance(p, Subsidy | Share) else replace(p, card=card) for p in parts)
+        )
+
+    def hold(self) -> Hold:
+        expires_ms = self.chance.choice((1, MINUTE_MS, *[2000 * MINUTE_MS] * 4))
+        amount_rp, purse = min(60, self.amount_rp()), self.programme()
+        if self.chance.random() < 0.5:
+            return Hold(self.card(), amount_rp, "operator", self.operator(), expires_ms, purse)
+        return Hold(self.card(), amount_rp, "merchant", "shop", expires_ms, purse)
+
+    def adjustment(self) -> Adjustment:
+        card, programme = self.card(), self.programme()
+        amount_rp = self.amount_rp() * self.chance.choice((-1, 1))
+        line = (2, f"{card}/{programme}", amount_rp) if programme else (1, card, amount_rp)
+        others = [(7, "kjp")] * 3 if programme else [(10, "found"), (3, "tj"), (5, "dki")]
+        kind, owner = self.chance.choice([*others, (7, "kjp"), (1, "B"), (2, "A/kjp")])
+        return Adjustment("wati", "a correction", (line, (kind, owner, -amount_rp)), card)
+
+    def issue(self) -> Issue:
+        bank = self.one_of("dki bca n*body")
+        media: tuple[MediumName, ...] = ("account", "account", "stored")
+        medium = self.chance.choice(media)
+        return Issue(self.card(), medium, bank, self.chance.random() < 0.5)
+
+    def wait(self, now_ms: int) -> int:
+        """Return what the clock says next."""
+        day = day_in_jakarta(now_ms) + timedelta(days=1)
+        midnight_ms = wib_ms(day.year, day.month, day.day)
+        waits = (now_ms + 1, now_ms + MINUTE_MS, midnight_ms - 1, midnight_ms, now_ms + MINUTE_MS)
+        return max(now_ms, self.chance.choice((*[now_ms] * 20, *waits)))
+
+    def intent(self, entries: list[Entry]) -> Intent:
+        """Return what is sent next; a third of it speaks of what was sent before."""
+        if self.chance.random() < 0.3:
+            return self.reference(entries)
+        weights = [weight for weight, _ in self._kinds]
+        ((_, tell),) = self.chance.choices(self._kinds, weights)
+        return tell()
+
+    def reference(self, entries: list[Entry]) -> Intent:
+        """Return what takes or lets go a hold, or gives back a payment; mostly a recent one."""
+        of_hold = self.chance.random() < 0.5
+        wanted = (Hold,) if of_hold else (Tap, Purchase, Post, Group, TopUp, Adjustment, Subsidy)
+        recent = [entry for entry in entries if isinstance(entry.intent, wanted) and entry.posted]
+        # Now and then it is one that cannot be given back at all.
+        found = recent[-4:] if recent and self.chance.random() < 0.9 else entries
+        entry = self.chance.choice(found)
+        terminal, counter = entry.terminal, entry.counter
+        card = self.card() if self.chance.random() < 0.1 else entry.intent.card or "A"
+        amount_rp = min(self.amount_rp(), self.amount_rp())
+        if of_hold and self.chance.random() < 0.7:
+            return Post(card, terminal, counter, amount_rp)
+        if of_hold:
+            return Void(card, terminal, counter)
+        if self.chance.random() < 0.5:
+            return Refund(terminal, counter, amount_rp)
+        return Reversal(terminal, counter)
+
+
+History: TypeAlias = tuple[int, int]
+"""Seed and length."""
+
+histories = st.tuples(st.integers(0, 2**32), st.just(STEPS_MAX) | st.integers(0, STEPS_MAX))
 
 
 def play(
-    history: Iterable[Step], look: Callable[[Book, Entry], None] = lambda _book, _entry: None
+    history: History, look: Callable[[Book, Entry], None] = lambda _book, _entry: None
 ) -> Ledger:
     """Play a history before an auditor; `look` sees each entry after it was applied.
 
     Raises:
       Violation: of what money must never do.
     """
-    ledger, auditor = Ledger(now_ms=START_MS), Auditor()
+    seed, length = history
+    teller, auditor, ledger = Teller(seed), Auditor(), Ledger(now_ms=START_MS)
 
     def send(intent: Intent, terminal: str) -> None:
         ledger.rules = rules_at(ledger.now_ms)
@@ -207,7 +238,7 @@ def play(
 
     for intent in OPENING:
         send(intent, "T")
-    for step in history:
-        ledger.now_ms = WAITS[step.wait](ledger.now_ms)
-        send(_aimed(step, ledger.entries), step.terminal)
+    for _ in range(length):
+        ledger.now_ms = teller.wait(ledger.now_ms)
+        send(teller.intent(ledger.entries), teller.one_of("TU"))
     return ledger

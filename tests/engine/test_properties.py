@@ -7,8 +7,7 @@ from copy import deepcopy
 from typing import get_args
 
 import msgspec
-import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 
 from engine.book import Book, empty_accounts
 from engine.calendar import day_and_month
@@ -16,9 +15,9 @@ from engine.decisions import decide
 from engine.errors import Reason
 from engine.moment import Moment
 from engine.transaction import Entry, Intent, Transaction
-from tests.engine.histories import Step, histories, play, rules_at
-
-SHARDS = 100_000
+from tests.engine.decisions.cases import REASONS
+from tests.engine.histories import STEPS_MAX, History, histories, play, rules_at
+from tests.engine.money_checks import LIMITS
 
 
 def empty_book() -> Book:
@@ -33,13 +32,13 @@ def state(book: Book) -> dict[str, object]:
 
 @settings(max_examples=400)
 @given(histories)
-def test_no_history_makes_the_auditor_complain(history: list[Step]) -> None:
+def test_no_history_makes_the_auditor_complain(history: History) -> None:
     play(history)
 
 
 @given(histories)
 def test_the_fold_of_a_journal_that_was_written_and_read_is_the_state(
-    history: list[Step],
+    history: History,
 ) -> None:
     ledger = play(history)
     journal = msgspec.msgpack.encode(ledger.entries)
@@ -53,7 +52,7 @@ def test_the_fold_of_a_journal_that_was_written_and_read_is_the_state(
 
 @settings(max_examples=50)
 @given(histories)
-def test_deciding_changes_nothing_and_decides_the_same_again(history: list[Step]) -> None:
+def test_deciding_changes_nothing_and_decides_the_same_again(history: History) -> None:
     ledger = play(history)
     book = empty_book()
     book.find_entry = ledger.find
@@ -68,23 +67,18 @@ def test_deciding_changes_nothing_and_decides_the_same_again(history: list[Step]
         book.apply_recorded(entry)
 
 
-def test_the_histories_meet_every_kind_of_intent_and_every_limit() -> None:
-    posted, refused, filed = Counter[type[Intent]](), Counter[Reason](), Counter[Reason]()
-
-    @settings(
-        max_examples=400,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(histories)
-    def meet(history: list[Step]) -> None:
-        for entry in play(history).entries:
-            posted[type(entry.intent)] += entry.posted
-            refused[entry.reason] += not entry.posted
+def test_the_histories_meet_every_kind_of_intent_every_limit_and_no_other_reason() -> None:
+    posted, filed = Counter[type[Intent]](), Counter[Reason]()
+    refused = Counter[tuple[type[Intent], Reason]]()
+    for seed in range(300):
+        for entry in play((seed, STEPS_MAX)).entries:
             filed.update(entry.exceptions)
-
-    meet()
-    print(posted, refused, filed)
-    assert min(posted[kind] for kind in get_args(Intent)) >= 20
+            if entry.posted:
+                posted[type(entry.intent)] += 1
+            else:
+                refused[type(entry.intent), entry.reason] += 1
+    assert min(posted[kind] for kind in get_args(Intent)) >= 50
+    assert min(filed[reason] for reason in LIMITS) >= 10
+    for reason in LIMITS:
+        assert sum(count for (_, why), count in refused.items() if why is reason) >= 20, reason
+    assert all(reason in REASONS[kind].split() for kind, reason in refused)

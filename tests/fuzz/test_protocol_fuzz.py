@@ -279,7 +279,7 @@ def test_mutated_input_leaves_nothing_behind_in_memory(case: Case) -> None:
 
 def test_an_error_that_is_not_documented_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = msgspec.msgpack.Decoder(FromTerminal)
-    monkeypatch.setattr("protocol.session.decode", decoder.decode)
+    monkeypatch.setattr("protocol.session.decode", lambda payload, **_: decoder.decode(payload))
     with pytest.raises(msgspec.DecodeError) as caught:
         run(message_case, range(CASES))
     assert "replay: message_case(random.Random(" in caught.value.__notes__[0]

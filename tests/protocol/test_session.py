@@ -72,6 +72,16 @@ def test_the_handshake_ends_with_the_limits_of_the_session() -> None:
     assert (session.terminal, session.role, session.software) == (TERMINAL, "service", "reader 2")
 
 
+def test_who_is_not_known_yet_may_not_send_much() -> None:
+    session = new_session(StoredKey())
+    names = ["\U0001f68c" * 64] * 32
+    longest = pack("hello", [2**64 - 1] * 15 + [1], "T" * 64, PUBLIC, "\U0001f68c" * 64, names)
+    session.receive(longest, NOW_MS)
+    assert len(longest) < limits.HANDSHAKE_BYTES_MAX
+    violation = broken(session, submit(500))
+    assert violation.code is Code.MESSAGE_TOO_BIG
+
+
 def test_a_version_not_spoken_is_refused() -> None:
     violation = broken(new_session(), pack("hello", [2, 3], TERMINAL, PUBLIC))
     assert (violation.code, violation.field) == (Code.VERSION_UNSUPPORTED, "hello.versions")

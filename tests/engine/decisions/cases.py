@@ -227,3 +227,33 @@ LIVES: Final = [
 CASES: Final = [
     *(*TAPS, *PURCHASES, *TOP_UPS, *BETWEEN, *GROUPS, *HOLDS, *RETURNS, *ADJUSTMENTS, *LIVES)
 ]
+
+_STATUS = "card_unknown card_blocked card_closed card_replaced"
+_ACCOUNT = "account_name account_limit"
+_SPENDING = f"{_STATUS} {_ACCOUNT} medium_is_stored purse_unknown below_floor day_limit month_limit"
+_TOP_UP = f"{_STATUS} {_ACCOUNT} funds_mixed purse_limit above_ceiling receive_limit"
+_RETURN = "original_unknown not_returnable amount_exceeded card_closed card_replaced above_ceiling"
+
+REASONS: Final[dict[type[Intent], str]] = {
+    Tap: _SPENDING,
+    Purchase: _SPENDING,
+    TopUp: _TOP_UP,
+    Subsidy: _ACCOUNT,
+    Share: _ACCOUNT,
+    Group: f"{_SPENDING} {_TOP_UP} group_cards",
+    Reversal: f"{_RETURN} below_floor",
+    Refund: _RETURN,
+    Adjustment: (
+        f"{_ACCOUNT} not_balanced funds_mixed card_unknown card_closed card_replaced"
+        " purse_unknown below_floor above_ceiling"
+    ),
+    Issue: f"{_ACCOUNT} card_exists",
+    Block: _STATUS,
+    Unblock: "card_unknown card_not_blocked card_closed card_replaced",
+    Replace: "card_unknown card_closed card_replaced holds_open account_name card_exists",
+    Close: "card_unknown card_closed card_replaced holds_open below_floor",
+    Hold: f"{_SPENDING} too_many_holds",
+    Post: "card_unknown hold_unknown hold_expired amount_exceeded below_floor account_limit",
+    Void: "card_unknown hold_unknown hold_expired",
+}
+"""Why each kind may be refused: this and nothing else."""

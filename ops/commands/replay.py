@@ -1,0 +1,147 @@
+"""`jakarta-one replay`: a file of real trips through a node, and both sides compared."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.console import Console
+
+from ops.output import emit, json_option
+from ops.replay import report
+from ops.replay.csv_file import Reading, read_trips
+from ops.replay.errors import FileDamaged, ReplayError
+from ops.replay.reconcile import Reconciliation
+from ops.replay.run import Target, replay_trips
+from protocol.errors import Code
+from terminals.errors import KeyFileError, NodeRefused, TerminalError
+from terminals.keys import load_key, new_key, save_key
+
+FILES_BESIDES: Final = 64
+"""Open files of this process that are no connections of terminals."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--url", required=True, help="The node, as ws://HOST:PORT.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Seconds of the file in a second; 0, as fast as possible, if not given.",
+)
+@click.option(
+    "--terminals-max",
+    type=click.IntRange(min=1, max=20_000),
+    default=64,
+    show_default=True,
+    help="Most terminals connected at the same time.",
+)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Key file of the terminals; if not given, one is made once and kept.",
+)
+@json_option
+@click.pass_context
+def replay(
+    ctx: click.Context,
+    file: Path,
+    url: str,
+    speed: float,
+    terminals_max: int,
+    key: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Replay a file of trips into a node, and compare the file with the ledger.
+
+    Each trip becomes a tap-in and a tap-out at the terminals of its stops, in time order, with
+    the file's amounts. Rows that cannot be posted are refused by line and reason; a file that a
+    spreadsheet has damaged is refused whole. Replaying a file again posts nothing new.
+    Exit status 0 says that the file explains every difference between it and the ledger.
+
+    \b
+    Example:
+      jakarta-one serve --data DIR --dev &
+      jakarta-one replay taps.csv --url ws://127.0.0.1:8145
+    """
+    try:
+        reading = read_trips(file)
+    except FileDamaged as error:
+        damaged = error
+        emit(
+            report.damage_as_json(file, damaged),
+            as_json=as_json,
+            render=lambda console: report.show_damage(console, file, damaged),
+        )
+        raise click.ClickException(f"{file} was refused whole; nothing was sent") from error
+    except ReplayError as error:
+        raise click.ClickException(str(error)) from error
+    target = Target(url, _key(key), speed, _room_for(terminals_max))
+    result, course = _run(reading, target)
+    emit(
+        report.as_json(file, reading, result, course),
+        as_json=as_json,
+        render=lambda console: report.show(console, file, reading, result, course),
+    )
+    ctx.exit(0 if result.reconciled else 1)
+
+
+def _run(reading: Reading, target: Target) -> tuple[Reconciliation, report.Course]:
+    try:
+        return trio.run(replay_trips, reading, target, Console(stderr=True))
+    except (TerminalError, ReplayError) as error:
+        raise click.ClickException(_explained(error)) from error
+    except BaseExceptionGroup as group:
+        causes = list(_leaves(group))
+        if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
+            raise click.Abort from group
+        if not all(isinstance(cause, TerminalError | ReplayError) for cause in causes):
+            raise
+        raise click.ClickException(_explained(causes[0])) from group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _explained(error: BaseException) -> str:
+    if isinstance(error, NodeRefused) and error.code == Code.KEY_UNKNOWN:
+        return f"{error}; a node with --dev enrols new terminals, others need `keys enroll`"
+    return str(error)
+
+
+def _key(path: Path | None) -> Ed25519PrivateKey:
+    """Return the key of this replayer: a terminal stays enrolled with the one it came with."""
+    own = Path(click.get_app_dir("jakarta-one")) / "replay.key"
+    try:
+        if path is None and not own.exists():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            save_key(own, new_key())
+        return load_key(path or own)
+    except KeyFileError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{own}: {error.strerror}") from error
+
+
+def _room_for(terminals_max: int) -> int:
+    """Raise the soft bound on open files as far as is needed and allowed."""
+    needed = terminals_max + FILES_BESIDES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        message = f"this system allows {hard - FILES_BESIDES} connections at most"
+        raise click.BadParameter(message, param_hint="--terminals-max")
+    if soft != resource.RLIM_INFINITY and needed > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return terminals_max

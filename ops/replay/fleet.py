@@ -1,0 +1,164 @@
+"""Many terminals over few connections: a terminal is connected while it has something to do.
+
+Steps are taken in time order, and no card is at two terminals at once: what a card does next is
+sent when the node has answered what it did before. A connection that has nothing to do is kept
+until another terminal needs its place; the one that was idle longest goes first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import trio
+
+from ops.replay.plan import Step
+from protocol.limits import TRANSACTIONS_PER_FRAME_MAX
+from terminals.client import TerminalClient
+
+IN_FLIGHT_MAX: Final = 256
+"""Steps taken and not answered. They may overtake each other where their cards differ, so this is
+also how far the order in the ledger can be from that of the file."""
+
+OpenTerminal: TypeAlias = Callable[[str], AbstractAsyncContextManager[TerminalClient]]
+"""Opens the client of a terminal."""
+
+
+@dataclass(slots=True, eq=False)
+class _Berth:
+    """A terminal, what it has to send now, and whether it is connected."""
+
+    terminal: str
+    ready: deque[Step] = field(default_factory=deque)
+    connected: bool = False
+    wake: trio.Event = field(default_factory=trio.Event)
+
+
+class Fleet:
+    """Sends steps from their terminals.
+
+    Args:
+      open_terminal: opens the client of a terminal.
+      terminals_max: most connections at the same time.
+      on_answer: is told of each step that was answered; its outcome is set.
+
+    Attributes:
+      connections: how many were opened.
+    """
+
+    def __init__(
+        self,
+        open_terminal: OpenTerminal,
+        *,
+        terminals_max: int,
+        on_answer: Callable[[Step], None],
+    ) -> None:
+        self.connections = 0
+        self._open_terminal = open_terminal
+        self._terminals_max = terminals_max
+        self._on_answer = on_answer
+        self._connected = 0
+        self._berths: dict[str, _Berth] = {}
+        # Berths with something to send and no connection; berths with a connection and nothing.
+        self._queue: deque[_Berth] = deque()
+        self._idle: OrderedDict[str, _Berth] = OrderedDict()
+        # What each card that is under way does next.
+        self._cards: dict[str, deque[Step]] = {}
+        self._room = trio.Semaphore(IN_FLIGHT_MAX)
+        self._done = False
+
+    async def send(self, steps: Sequence[Step], *, speed: float) -> None:
+        """Send steps, which are in time order, and wait until all are answered.
+
+        Args:
+          steps: what to send.
+          speed: seconds of the file in a second; 0 is as fast as possible.
+
+        Raises:
+          ExceptionGroup: of TerminalError, when a terminal was not let in.
+
+        Cancellation: what was sent may have been posted; to send all of it again is safe.
+        """
+        async with trio.open_nursery() as nursery:
+            began_s = trio.current_time()
+            for step in steps:
+                if speed:
+                    elapsed_s = (step.due_ms - steps[0].due_ms) / 1000
+                    await trio.sleep_until(began_s + elapsed_s / speed)
+                await self._room.acquire()
+                self._take(step, nursery)
+            for _ in range(IN_FLIGHT_MAX):
+                await self._room.acquire()
+            self._done = True
+            for berth in self._idle.values():
+                berth.wake.set()
+
+    def _take(self, step: Step, nursery: trio.Nursery) -> None:
+        waiting = self._cards.get(step.trip.card)
+        if waiting is not None:
+            waiting.append(step)
+            return
+        self._cards[step.trip.card] = deque()
+        self._make_ready(step, nursery)
+
+    def _make_ready(self, step: Step, nursery: trio.Nursery) -> None:
+        berth = self._berths.setdefault(step.terminal, _Berth(step.terminal))
+        berth.ready.append(step)
+        if berth.connected:
+            berth.wake.set()
+        elif len(berth.ready) == 1:
+            self._queue_up(berth, nursery)
+
+    def _queue_up(self, berth: _Berth, nursery: trio.Nursery) -> None:
+        self._queue.append(berth)
+        if self._connected < self._terminals_max:
+            self._connect_next(nursery)
+        elif self._idle:
+            _, longest = self._idle.popitem(last=False)
+            longest.wake.set()
+
+    def _connect_next(self, nursery: trio.Nursery) -> None:
+        berth = self._queue.popleft()
+        berth.connected = True
+        self._connected += 1
+        self.connections += 1
+        nursery.start_soon(self._serve, berth, nursery)
+
+    async def _serve(self, berth: _Berth, nursery: trio.Nursery) -> None:
+        async with self._open_terminal(berth.terminal) as client:
+            while steps := await self._next(berth):
+                outcomes = await client.submit(
+                    [(step.counter, step.at_ms, step.intent) for step in steps]
+                )
+                for step, outcome in zip(steps, outcomes, strict=True):
+                    step.outcome = outcome
+                    self._answered(step, nursery)
+        berth.connected = False
+        self._connected -= 1
+        if berth.ready:
+            # It got something to do while it was hanging up.
+            self._queue.append(berth)
+        if self._queue:
+            self._connect_next(nursery)
+
+    async def _next(self, berth: _Berth) -> list[Step]:
+        """Wait for something to send; nothing means that the connection is to be closed."""
+        while not (berth.ready or self._queue or self._done):
+            self._idle[berth.terminal] = berth
+            berth.wake = trio.Event()
+            await berth.wake.wait()
+            self._idle.pop(berth.terminal, None)
+        count = min(len(berth.ready), TRANSACTIONS_PER_FRAME_MAX)
+        return [berth.ready.popleft() for _ in range(count)]
+
+    def _answered(self, step: Step, nursery: trio.Nursery) -> None:
+        self._on_answer(step)
+        self._room.release()
+        waiting = self._cards[step.trip.card]
+        if waiting:
+            self._make_ready(waiting.popleft(), nursery)
+        else:
+            del self._cards[step.trip.card]

@@ -1,0 +1,139 @@
+"""What the ledger is asked: where it stands, which cards it knows, what it holds under each id."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Final, TypeVar
+
+import trio
+
+from engine.accounts import OPERATOR_REVENUE
+from engine.errors import Reason
+from ops.replay.errors import ReplayError
+from ops.replay.fleet import OpenTerminal
+from ops.replay.plan import Step
+from ops.replay.trips import AUDITOR, ISSUER
+from protocol.limits import QUERIES_OPEN_MAX, TRANSACTIONS_PER_FRAME_MAX
+from terminals import intents
+from terminals.client import TerminalClient
+from terminals.messages import Balance, Trial
+
+T = TypeVar("T")
+
+AUDITORS: Final = 4
+"""Connections that ask side by side: one alone may not send enough messages in a second."""
+FAR_FUTURE: Final = 2**53 - 1
+
+
+async def position_now(open_terminal: OpenTerminal) -> int:
+    """Return where the journal stands.
+
+    Raises:
+      TerminalError: the node did not let us in.
+      ReplayError: the node does not tell.
+    """
+    async with open_terminal(f"{AUDITOR}1") as client:
+        # A balance in the far future is that of now, and says at which position it stands.
+        answer = await client.query(["balance", OPERATOR_REVENUE, "transjakarta", FAR_FUTURE])
+    if not isinstance(answer, Balance):
+        raise ReplayError(f"the node does not say where its journal stands: {answer}")
+    return answer.position
+
+
+async def issue_cards(
+    open_terminal: OpenTerminal, banks: Mapping[str, str], on_card: Callable[[], None]
+) -> int:
+    """Issue the cards that the ledger does not know; return how many.
+
+    Issues take the next counters of the terminals `issuer-BANK`, so that their ids say nothing of
+    the file. They need not: a card is issued once, whoever tries.
+
+    Args:
+      open_terminal: opens the client of a terminal.
+      banks: the bank of each card.
+      on_card: is called when a card has been dealt with.
+
+    Raises:
+      ExceptionGroup: of TerminalError, when the node did not let us in, or of ReplayError, when
+        a card was refused.
+    """
+    cards: defaultdict[str, list[str]] = defaultdict(list)
+    for card, bank in banks.items():
+        cards[bank].append(card)
+    issued: list[str] = []
+
+    async def issue(bank: str) -> None:
+        async with open_terminal(ISSUER + bank) as client:
+            unknown = await _unknown_cards(client, cards[bank], bank, on_card)
+            for first in range(0, len(unknown), TRANSACTIONS_PER_FRAME_MAX):
+                batch = unknown[first : first + TRANSACTIONS_PER_FRAME_MAX]
+                outcomes = await client.send(intents.issue(card, "stored", bank) for card in batch)
+                for card, outcome in zip(batch, outcomes, strict=True):
+                    # Another replay may have been quicker.
+                    if outcome.reason not in {"", Reason.CARD_EXISTS}:
+                        raise ReplayError(f"card {card} was not issued: {outcome.reason}")
+                    issued.extend([card] if outcome.result == "posted" else [])
+
+    async with trio.open_nursery() as nursery:
+        for bank in cards:
+            nursery.start_soon(issue, bank)
+    return len(issued)
+
+
+async def _unknown_cards(
+    client: TerminalClient, cards: Sequence[str], bank: str, on_card: Callable[[], None]
+) -> list[str]:
+    unknown: set[str] = set()
+
+    async def look(asker: TerminalClient, card: str) -> None:
+        trial = [1, 0, intents.issue(card, "stored", bank)]
+        answer = await asker.query(["dry_run", trial])
+        if not isinstance(answer, Trial):
+            raise ReplayError(f"the node does not say whether it knows {card}: {answer}")
+        if answer.outcome.reason != Reason.CARD_EXISTS:
+            unknown.add(card)
+        on_card()
+
+    await _side_by_side([client], cards, look)
+    return [card for card in cards if card in unknown]
+
+
+async def look_up(
+    open_terminal: OpenTerminal, steps: Sequence[Step], on_step: Callable[[], None]
+) -> None:
+    """Ask the ledger for every step by its id, and set what it holds: `found` of each.
+
+    Raises:
+      ExceptionGroup: of TerminalError, when the node did not let us in.
+    """
+
+    async def look(client: TerminalClient, step: Step) -> None:
+        step.found = await client.query(["transaction", step.terminal, step.counter])
+        on_step()
+
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(open_terminal(f"{AUDITOR}{number}"))
+            for number in range(1, AUDITORS + 1)
+        ]
+        await _side_by_side(clients, steps, look)
+
+
+async def _side_by_side(
+    clients: Sequence[TerminalClient],
+    items: Sequence[T],
+    work: Callable[[TerminalClient, T], Awaitable[None]],
+) -> None:
+    """Work on all items, on each client as many at a time as it may have questions open."""
+    waiting = iter(items)
+
+    async def take_turns(client: TerminalClient, waiting: Iterator[T]) -> None:
+        for item in waiting:
+            await work(client, item)
+
+    async with trio.open_nursery() as nursery:
+        for client in clients:
+            for _ in range(QUERIES_OPEN_MAX):
+                nursery.start_soon(take_turns, client, waiting)

@@ -1,0 +1,222 @@
+"""A shard in memory with a clock and a model beside it, for the tests of storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from hypothesis import strategies as st
+
+from engine.book import Book, TransactionId, empty_accounts
+from engine.card import Card
+from engine.decisions import decide
+from engine.moment import moment
+from engine.seen import Seen
+from engine.transaction import (
+    Adjustment,
+    Block,
+    Close,
+    Entry,
+    Group,
+    Hold,
+    Intent,
+    Issue,
+    Part,
+    Post,
+    Purchase,
+    Refund,
+    Replace,
+    Reversal,
+    Share,
+    Subsidy,
+    Tap,
+    TopUp,
+    Transaction,
+    Unblock,
+    Void,
+)
+from storage.journal import TABLES as JOURNAL_TABLES
+from storage.memory_store import MemoryStore
+from storage.shard_store import ShardStore
+from storage.view_rows import VIEWS_TABLES
+
+NOON_MS: Final = 1_760_000_000_000
+MINUTE_MS: Final = 60_000
+PROOF: Final = b"proof of the chip"
+
+CARDS: Final = ("6013000000000001", "6013000000000002", "6013000000000003", "6013000000000004")
+TERMINALS: Final = ("GATE-1", "BUS-2", "\0", "\0\0")
+"""The last two are no names, and would be mixed up by keys that put a mark between their parts."""
+
+cards = st.sampled_from(CARDS)
+terminals = st.sampled_from(TERMINALS)
+_amounts = st.integers(1, 20_000)
+_counters = st.integers(1, 12)
+_operators = st.sampled_from(["transjakarta", "mrtj"])
+_programmes = st.sampled_from(["", "", "kjp", "kls"])
+_proofs = st.sampled_from([None, PROOF])
+
+parts: st.SearchStrategy[Part] = st.one_of(
+    st.builds(
+        *(Tap, cards, st.integers(0, 5000), _operators, st.sampled_from(["in", "out"])),
+        purse=_programmes,
+        proof=_proofs,
+    ),
+    st.builds(Purchase, cards, _amounts, st.just("kiosk"), purse=_programmes, proof=_proofs),
+    st.builds(
+        *(TopUp, cards, _amounts, st.just("dki"), st.sampled_from([0, 1000])),
+        *(st.sampled_from(["both", "bank", "chip"]), _programmes, _proofs),
+    ),
+    st.builds(Subsidy, st.sampled_from(["kjp", "kls"]), _operators, _amounts),
+    st.builds(Share, _operators, _operators, _amounts),
+)
+intents: st.SearchStrategy[Intent] = st.one_of(
+    st.builds(Issue, cards, st.sampled_from(["account", "stored"]), st.just("dki")),
+    parts,
+    parts,
+    st.builds(Group, st.lists(parts, min_size=1, max_size=3).map(tuple)),
+    st.builds(Reversal, terminals, _counters),
+    st.builds(Refund, terminals, _counters, _amounts),
+    st.builds(Replace, cards, cards),
+    st.builds(Close, cards),
+    st.builds(Block, cards, st.just("lost")),
+    st.builds(Unblock, cards, st.just("found")),
+    st.builds(
+        *(Hold, cards, _amounts, st.sampled_from(["operator", "merchant"]), st.just("kiosk")),
+        st.integers(1, 10 * MINUTE_MS),
+    ),
+    st.builds(Post, cards, terminals, _counters, _amounts),
+    st.builds(Void, cards, terminals, _counters),
+    st.builds(
+        lambda card, amount_rp: Adjustment(
+            "officer", "counted", ((1, card, amount_rp), (9, "pool", -amount_rp)), card
+        ),
+        *(cards, _amounts),
+    ),
+)
+"""Intents on so few cards that they meet."""
+
+
+class City:
+    """Decides and commits as a shard does, and remembers all that it should still know.
+
+    Attributes:
+      shard: the open shard.
+      entries: every entry, also those that are not durable yet.
+      index: their positions.
+    """
+
+    def __init__(self, *, hot_rows_max: int = 4, replay_entries_max: int = 1_000_000) -> None:
+        self.journal = MemoryStore(tables=JOURNAL_TABLES)
+        self.views = MemoryStore(tables=VIEWS_TABLES)
+        self.hot_rows_max = hot_rows_max
+        self.replay_entries_max = replay_entries_max
+        self.now_ms = NOON_MS
+        self.entries: list[Entry] = []
+        self.index: dict[TransactionId, int] = {}
+        self.open()
+
+    def open(self) -> None:
+        """Open the shard on what the stores hold."""
+        self.shard = ShardStore.open(
+            self.journal,
+            self.views,
+            clock=float,
+            hot_rows_max=self.hot_rows_max,
+            replay_entries_max=self.replay_entries_max,
+        )
+        self.shard.book.find_entry = self.find
+
+    def crash(self) -> None:
+        """Lose what is not durable, and start again."""
+        self.journal.freeze()
+        self.views.freeze()
+        self.restart()
+
+    def restart(self) -> None:
+        """Open the shard on what survives in the stores."""
+        self.journal, self.views = self.journal.survivors(), self.views.survivors()
+        self.open()
+        del self.entries[self.durable :]
+        self.index = {key: at for key, at in self.index.items() if at < self.durable}
+
+    @property
+    def durable(self) -> int:
+        """How many entries are durable."""
+        return self.shard.journal.head.next_position
+
+    def find(self, terminal: str, counter: int) -> Entry | None:
+        """Return the entry of a transaction, durable or not."""
+        position = self.index.get((terminal, counter))
+        return None if position is None else self.entries[position]
+
+    def send(self, intent: Intent, terminal: str = TERMINALS[0], *, skip: int = 0) -> Entry:
+        """Decide and apply an intent under a counter that was not used: the next, or a later one.
+
+        Args:
+          intent: what is wanted.
+          terminal: who wants it.
+          skip: how many unused counters are left out.
+        """
+        book = self.shard.book
+        seen = book.terminals.get(terminal) or Seen()
+        counter = 1
+        while seen.has(counter) or (skip := skip - 1) >= 0:
+            counter += 1
+        entry = decide(book, moment(self.now_ms), terminal, Transaction(counter, 0, intent))
+        book.terminals[terminal] = seen.with_counter(counter)
+        self.shard.note(terminal, counter, book.position, 1)
+        if entry.exceptions:
+            self.shard.note_exception(book.position, entry.exceptions)
+        self.index[terminal, counter] = book.position
+        book.apply(entry)
+        self.entries.append(entry)
+        return entry
+
+    def run(self, *wanted: Intent, terminal: str = TERMINALS[0]) -> None:
+        """Send intents and commit them as one block."""
+        for intent in wanted:
+            self.send(intent, terminal)
+        self.commit()
+
+    def commit(self) -> None:
+        """Make durable what is not, as one block; the clock goes on."""
+        if len(self.entries) > self.durable:
+            self.shard.append(self.entries[self.durable :], self.now_ms)
+        self.now_ms += MINUTE_MS
+
+
+def folded(entries: Iterable[Entry]) -> Book:
+    """Return the fold of entries, in plain dictionaries."""
+    book = Book(
+        cards=dict[str, Card](),
+        terminals=dict[str, Seen](),
+        returned=dict[TransactionId, int](),
+        accounts=empty_accounts(),
+        find_entry=lambda *_: None,
+    )
+    for entry in entries:
+        book.apply_recorded(entry)
+    return book
+
+
+def assert_same_state(city: City) -> None:
+    """Compare all that a shard knows with the fold of what it should know."""
+    shard, model = city.shard, folded(city.entries)
+    book = shard.book
+    assert book.position == model.position == len(city.entries)
+    assert book.decided_ms == model.decided_ms
+    assert book.accounts == model.accounts
+    assert not book.sum_of_accounts_rp()
+    for card in ("", "unknown", *CARDS):
+        assert book.cards.get(card) == model.cards.get(card)
+    for terminal in ("unknown", *TERMINALS):
+        assert book.terminals.get(terminal) == model.terminals.get(terminal)
+        highest = (model.terminals.get(terminal) or Seen()).high
+        for counter in range(1, highest + 3):
+            transaction = (terminal, counter)
+            assert shard.position_of(*transaction) == city.index.get(transaction)
+            assert book.returned.get(transaction) == model.returned.get(transaction)
+            position = city.index.get(transaction, city.durable)
+            expected = city.entries[position] if position < city.durable else None
+            assert shard.find(*transaction) == expected

@@ -1,0 +1,221 @@
+"""The past of accounts, beside a model that reads the whole journal."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.accounts import (
+    ALL_CARDS,
+    BANK_SETTLEMENT,
+    OPERATOR_REVENUE,
+    PROGRAMME_FUND,
+    PROGRAMME_PURSE,
+    PURSE,
+    PURSE_KINDS,
+    AccountKind,
+)
+from engine.advance import card_of
+from engine.transaction import Entry, Intent, Issue, Replace, Tap, TopUp
+from storage.history import AccountHistory, Line, exceptions_before
+from storage.views import Views
+from tests.storage.city import CARDS, MINUTE_MS, NOON_MS, PROOF, City, intents, terminals
+
+OPERATOR = (OPERATOR_REVENUE, "transjakarta")
+ACCOUNTS = [
+    *((PURSE, card) for card in CARDS),
+    *((PROGRAMME_PURSE, f"{card}/kjp") for card in CARDS[:2]),
+    *(OPERATOR, (BANK_SETTLEMENT, "dki"), (PROGRAMME_FUND, "kjp"), (AccountKind.FLOAT, "pool")),
+    *(
+        (PURSE, ALL_CARDS),
+        (PROGRAMME_PURSE, ALL_CARDS),
+        (PURSE, "nobody"),
+        (AccountKind.FLOAT, ALL_CARDS),
+    ),
+]
+
+
+def moved(entry: Entry, kind: int, owner: str) -> list[int]:
+    is_total = owner == ALL_CARDS and kind in PURSE_KINDS
+    return [
+        amount_rp
+        for line_kind, name, amount_rp in entry.postings
+        if line_kind == kind and (name == owner or is_total)
+    ]
+
+
+def expected_lines(entries: list[Entry], kind: int, owner: str) -> list[Line]:
+    """Read backwards; where a card took over from another one, go on with that."""
+    lines = []
+    for position in range(len(entries) - 1, -1, -1):
+        entry = entries[position]
+        if amounts := moved(entry, kind, owner):
+            lines.append(Line(position, sum(amounts), entry))
+        card, slash, programme = owner.partition("/")
+        intent = entry.intent
+        is_replaced = isinstance(intent, Replace) and entry.posted and intent.new_card == card
+        if kind in PURSE_KINDS and is_replaced:
+            owner = intent.card + slash + programme
+    return lines
+
+
+def all_lines(history: AccountHistory, before: int | None, limit: int) -> list[Line]:
+    lines: list[Line] = []
+    while before != -1:
+        answer = history.statement(before, limit)
+        assert answer is not None
+        assert len(answer.lines) <= limit
+        assert before is None or answer.next < before
+        lines += answer.lines
+        before = answer.next
+    return lines
+
+
+@settings(max_examples=60)
+@given(
+    blocks=st.lists(
+        st.lists(st.tuples(intents, terminals), min_size=1, max_size=8), min_size=1, max_size=6
+    ),
+    data=st.data(),
+)
+def test_the_past_is_what_the_journal_says(
+    blocks: list[list[tuple[Intent, str]]], data: st.DataObject
+) -> None:
+    city = City()
+    for block in blocks:
+        for intent, terminal in block:
+            city.send(intent, terminal)
+        city.commit()
+        if data.draw(st.booleans()):
+            city.shard.checkpoint()
+        if data.draw(st.booleans()):
+            city.shard.views.write_landmark(city.durable, city.shard.book.accounts)
+    account = data.draw(st.sampled_from(ACCOUNTS))
+    limit = data.draw(st.integers(1, 5))
+    entries = city.entries
+    history = city.shard.history(*account)
+    for position in (*range(len(entries) + 1), len(entries) + 5):
+        balance_rp = sum(sum(moved(entry, *account)) for entry in entries[:position])
+        assert history.balance_at(position) == balance_rp
+        lines = [line for line in expected_lines(entries, *account) if line.position < position]
+        assert all_lines(history, position, limit) == lines
+    assert all_lines(history, None, limit) == expected_lines(entries, *account)
+    now_rp = city.shard.balance_rp(*account)
+    assert (now_rp or 0) == history.balance_at(len(entries))
+
+
+@pytest.fixture
+def city() -> City:
+    city = City()
+    city.run(*(Issue(card, "account", "dki") for card in CARDS[:2]))
+    city.run(*(TopUp(card, 50_000, "dki") for card in CARDS[:2]))
+    return city
+
+
+def tap(card: str = CARDS[0]) -> Tap:
+    return Tap(card, 3500, "transjakarta", "in")
+
+
+def test_a_statement_goes_on_with_the_card_that_was_replaced(city: City) -> None:
+    city.run(tap(), Replace(CARDS[0], CARDS[2]), tap(CARDS[2]))
+    city.run(Replace(CARDS[2], CARDS[3]), tap(CARDS[3]))
+    lines = all_lines(city.shard.history(PURSE, CARDS[3]), None, 1)
+    assert [line.amount_rp for line in lines] == [-3500, 43_000, -3500, 46_500, -3500, 50_000]
+    of_the_old_card = all_lines(city.shard.history(PURSE, CARDS[2]), None, 1)
+    assert [line.amount_rp for line in of_the_old_card] == [-43_000, -3500, 46_500, -3500, 50_000]
+
+
+def test_a_place_that_no_answer_named_is_looked_for_along_the_chain(city: City) -> None:
+    city.run(*[tap(), tap(CARDS[1])] * 3)
+    history = city.shard.history(PURSE, CARDS[0])
+    assert [line.position for line in all_lines(history, 8, 10)] == [6, 4, 2]
+
+
+def test_what_lies_too_far_back_is_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    city.run(*[tap(), tap(CARDS[1])] * 3)
+    monkeypatch.setattr("storage.history.CHAIN_STEPS_MAX", 2)
+    history = city.shard.history(PURSE, CARDS[0])
+    assert history.statement(6, 1) is None
+    assert history.balance_at(5) is None
+    assert history.balance_at(7) == 43_000
+    assert len(all_lines(history, None, 2)) == 4
+    assert history.balance_at(0) is None
+    monkeypatch.setattr("storage.history.CHAIN_STEPS_MAX", 5)
+    assert history.balance_at(0) == 0
+    assert history.statement(0, 1) == history.statement(-3, 1)
+
+
+def test_a_chain_that_ends_before_the_place_has_no_lines(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city.run(Issue(CARDS[2], "account", "dki"), TopUp(CARDS[2], 100, "dki"))
+    answer = city.shard.history(PURSE, CARDS[2]).statement(3, 5)
+    assert answer is not None
+    assert (answer.lines, answer.next) == ((), -1)
+
+
+def test_the_work_of_one_answer_about_a_purse_is_bounded(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city.run(*[tap()] * 10)
+    monkeypatch.setattr("storage.history.STATEMENT_STEPS_MAX", 3)
+    history = city.shard.history(PROGRAMME_PURSE, f"{CARDS[0]}/kjp")
+    answer = history.statement(None, 5)
+    assert answer is not None
+    assert (answer.lines, answer.next) == ((), 11)
+    assert not all_lines(history, None, 5)
+
+
+def test_the_work_of_one_answer_about_another_account_is_bounded(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(6):
+        city.run(tap())
+    monkeypatch.setattr("storage.history.STATEMENT_BLOCKS_MAX", 2)
+    history = city.shard.history(*OPERATOR)
+    answer = history.statement(None, 5)
+    assert answer is not None
+    assert ([line.position for line in answer.lines], answer.next) == ([9, 8], 8)
+    assert len(all_lines(history, None, 5)) == 6
+
+
+def test_a_balance_at_a_time_counts_what_was_decided_until_then(city: City) -> None:
+    city.now_ms = NOON_MS + 10 * MINUTE_MS
+    city.send(tap())
+    city.now_ms += 500
+    city.send(tap())
+    city.now_ms += 500
+    city.commit()
+    history = city.shard.history(*OPERATOR)
+    decided_ms = [entry.decided_ms for entry in city.entries]
+    for at_ms in (0, *(ms + off for ms in decided_ms for off in (-1, 0, 1))):
+        expected = sum(ms <= at_ms for ms in decided_ms)
+        assert history.position_at(at_ms) == expected
+    city.run(tap())
+    assert history.position_at(10**15) == history.position == 6
+
+
+def test_only_durable_history_is_read_when_more_was_decided(city: City) -> None:
+    history = city.shard.history(PURSE, CARDS[0])
+    city.run(tap())
+    assert history.balance_at(100) == 50_000
+    assert [line.position for line in all_lines(history, None, 5)] == [2]
+
+
+def test_exceptions_come_from_views_and_journal_newest_first(city: City) -> None:
+    fault = Tap(CARDS[0], 1, "transjakarta", "in", proof=PROOF)
+    city.run(fault, tap(), fault)
+    city.shard.checkpoint()
+    city.run(fault, tap(), fault)
+    journal, views = city.shard.journal, city.shard.views
+
+    def positions(before: int | None, limit: int, known: Views | None = views) -> list[int]:
+        return [position for position, _ in exceptions_before(journal, known, before, limit)]
+
+    assert positions(None, 10) == positions(None, 10, None) == [9, 7, 6, 4]
+    assert positions(9, 10) == [7, 6, 4]
+    assert positions(6, 10) == [4]
+    assert positions(0, 10) == []
+    assert [positions(None, limit) for limit in (1, 2, 3)] == [[9], [9, 7], [9, 7, 6]]
+    assert card_of(city.entries[4].intent, ()) == CARDS[0]
