@@ -54,7 +54,7 @@ class Committer:
             self._shard.end()
 
     async def _commit_all(self, stopping: trio.Event) -> None:
-        while True:  # noqa: ASYNC913 - each turn waits, for the disk or for work
+        while True:
             block = self._shard.take_block()
             if block is not None:
                 await self._commit(block)

@@ -37,6 +37,8 @@ from protocol.messages import (
 _DECODER = msgspec.msgpack.Decoder(FromNode)
 _ENCODER = msgspec.msgpack.Encoder()
 _READ_BYTES = 256 * 1024
+_TWO_BYTES = 126
+"""The length stands in the next two bytes; one more says eight (RFC 6455, 5.2)."""
 
 
 class LineBroken(Exception):
@@ -144,7 +146,7 @@ async def open_line(url: str, terminal: str, key: Ed25519PrivateKey) -> Line:
     """
     parts = urlsplit(url)
     sock = socket.create_connection((parts.hostname, parts.port or 80))
-    sock.setblocking(False)
+    sock.settimeout(0)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     line = Line(sock)
     try:
@@ -165,8 +167,8 @@ def _frame_end(data: bytearray, at: int) -> tuple[int, int] | None:
     if len(data) < at + 2:
         return None
     size, start = data[at + 1] & 0x7F, at + 2
-    if size > 125:
-        width = 2 if size == 126 else 8
+    if size >= _TWO_BYTES:
+        width = 2 if size == _TWO_BYTES else 8
         if len(data) < start + width:
             return None
         size = int.from_bytes(data[start : start + width], "big")

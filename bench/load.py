@@ -83,9 +83,7 @@ async def _all_posted(line: Line, count: int) -> None:
             count -= 1
 
 
-def prepare(
-    line: Line, *, frames: int, taps_per_frame: int, cards: int, seed: int
-) -> list[bytes]:
+def prepare(line: Line, *, frames: int, taps_per_frame: int, cards: int, seed: int) -> list[bytes]:
     """Prepare the frames of a terminal: taps of random cards, in and out by turns."""
     chance = random.Random(seed)
     counter = line.ready.last_counter

@@ -319,10 +319,7 @@ def _environment(path: Path, tables: int, *, read_only: bool, map_bytes: int) ->
         max_spare_txns=1,
     )
     try:
-        # A page beyond the end of the file would end the process when it is looked at.
-        pages = env.info()["last_pgno"] + 1
-        if file.stat().st_size < pages * env.stat()["psize"]:
-            raise lmdb.CorruptedError(f"{file} is shorter than its content")
+        _check_length(env, file)
         if not read_only:
             take_room(file, env.info()["map_size"])
     except BaseException:
@@ -331,6 +328,13 @@ def _environment(path: Path, tables: int, *, read_only: bool, map_bytes: int) ->
     if is_new:
         sync_names(path)
     return env
+
+
+def _check_length(env: lmdb.Environment, file: Path) -> None:
+    # A page beyond the end of the file would end the process when it is looked at.
+    pages = env.info()["last_pgno"] + 1
+    if file.stat().st_size < pages * env.stat()["psize"]:
+        raise lmdb.CorruptedError(f"{file} is shorter than its content")
 
 
 def _translated(error: lmdb.Error | OSError, what: str) -> StorageError:

@@ -153,7 +153,7 @@ class Life:
             if self._scope.cancelled_caught:
                 ending = Ending.KILLED if self.told else Ending.CRASHED
             failure = self._fault(ending)
-        except* Exception as group:
+        except* Exception as group:  # noqa: BLE001 - it is recorded, whatever it is
             failure = _alone(group)
         finally:
             ended(self, ending if failure is None else Ending.CRASHED, failure)

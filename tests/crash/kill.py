@@ -149,9 +149,7 @@ async def drill(folder: Path, cycles: int, seed: int, *, verify_each: bool = Tru
         node = await trio.to_thread.run_sync(lambda: NodeProcess.start(folder, dev=True))
         found.cycles += 1
         found.slowest_start_s = max(found.slowest_start_s, node.started_in_s)
-        found.slowest_recovery_s = max(
-            found.slowest_recovery_s, node.ready["recovery_ms"] / 1000
-        )
+        found.slowest_recovery_s = max(found.slowest_recovery_s, node.ready["recovery_ms"] / 1000)
         found.replayed_max = max(found.replayed_max, node.ready["replayed"])
     for terminal in terminals:
         await terminal.finish(node.url)
@@ -201,7 +199,7 @@ def compare(folder: Path, terminals: list[Terminal], found: Drill) -> None:
 def main() -> None:
     """Run the drill from the command line: number of cycles, seed."""
     cycles = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 1_000_000  # noqa: PLR2004 - the second argument
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else time.time_ns() % 1_000_000
     print(f"seed {seed}")  # noqa: T201 - a command
     with tempfile.TemporaryDirectory() as place:
         found = trio.run(drill, Path(place) / "node", cycles, seed)

@@ -1,4 +1,4 @@
-"""A node on a disk that is really full: it says so, loses nothing, and goes on when there is room."""
+"""A node on a disk that is really full says so, loses nothing, and goes on when there is room."""
 
 from __future__ import annotations
 

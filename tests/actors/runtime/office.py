@@ -60,18 +60,30 @@ class Worker:
 class Office:
     """A supervisor, its workers, and what was reported."""
 
-    def __init__(self, *names: str, chance: Callable[[], float] = float, **options: Any) -> None:  # noqa: ANN401 - passed on to the supervisor or the specs
+    def __init__(
+        self,
+        *names: str,
+        intensity: Intensity = Intensity(restarts_max=3, period_s=60, quiet_s=60),  # noqa: B008 - a frozen value
+        restart: Restart = Restart.PERMANENT,
+        fatal: tuple[type[Exception], ...] = (),
+        **options: Any,  # noqa: ANN401 - passed on to the supervisor
+    ) -> None:
         self.log: list[str] = []
         self.reports: list[Report] = []
         self.workers = {name: Worker(name, self.log) for name in names}
-        settings = {"intensity": Intensity(restarts_max=3, period_s=60, quiet_s=60)}
-        settings |= {key: options.pop(key) for key in ("intensity", "restart", "fatal") if key in options}
         specs = [
-            ChildSpec(name, worker.run, backoff=NO_WAIT, **settings)
+            ChildSpec(
+                name,
+                worker.run,
+                restart,
+                intensity=intensity,
+                backoff=NO_WAIT,
+                fatal=fatal,
+            )
             for name, worker in self.workers.items()
         ]
         self.supervisor = Supervisor(
-            "office", specs, report=self.reports.append, chance=chance, **options
+            "office", specs, report=self.reports.append, chance=float, **options
         )
 
     def __getitem__(self, name: str) -> Worker:

@@ -70,10 +70,13 @@ async def test_messages_come_in_the_order_they_were_put() -> None:
     box = small()
     got: list[int] = []
 
+    async def read_all() -> None:
+        while True:
+            got.append(await box.get())
+
     async def reader() -> None:
         with pytest.raises(MailboxClosed):
-            while True:
-                got.append(await box.get())
+            await read_all()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(reader)
