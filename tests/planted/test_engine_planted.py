@@ -1,0 +1,201 @@
+"""The auditor of the engine's histories can fail: it finds each bug that is planted here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import pytest
+from msgspec.structs import replace
+
+from engine import advance, book, decisions, purses
+from engine.accounts import PURSE, Posting, Postings
+from engine.book import Book
+from engine.card import Card, Programmes, Purse
+from engine.decisions import checks, groups, lifecycle, returns, top_ups
+from engine.errors import Bug, Reason
+from engine.moment import Moment
+from engine.purses import Step
+from engine.rules.purses import PurseLimits
+from engine.transaction import Entry, Group, Hold, TopUp
+from engine.verdict import Verdict
+from tests.engine.auditor import Violation
+from tests.engine.histories import STEPS_MAX, play
+
+SEEDS: Final = 200
+UTC_OFFSET_MS: Final = 7 * 3600 * 1000
+
+Plant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
+
+
+def lost_debit(patch: pytest.MonkeyPatch) -> None:
+    """A debit is forgotten where the lines move a purse of the card twice."""
+
+    def after_lines(card: Card, lines: Postings, step: Step, ms: int) -> tuple[Purse, Programmes]:
+        own = [line for line in lines if line[0] == PURSE]
+        kept = tuple(line for line in lines if line[2] > 0) if len(own) > 1 else lines
+        return purses.after_lines(card, kept, step, ms)
+
+    patch.setattr(advance, "after_lines", after_lines)
+
+
+def double_credit(patch: pytest.MonkeyPatch) -> None:
+    """Money that arrives on a chip is credited twice."""
+
+    def after_lines(card: Card, lines: Postings, step: Step, ms: int) -> tuple[Purse, Programmes]:
+        again = tuple(line for line in lines if line[0] == PURSE and line[2] > 0)
+        doubled = lines + again if card.medium == "stored" else lines
+        return purses.after_lines(card, doubled, step, ms)
+
+    patch.setattr(advance, "after_lines", after_lines)
+
+
+def sign_error(patch: pytest.MonkeyPatch) -> None:
+    """A return moves the money once more instead of moving it back."""
+    opposite_line = returns._opposite_line
+
+    def same_line(line: Posting, amount_rp: int, card: str) -> Posting:
+        kind, owner, back_rp = opposite_line(line, amount_rp, card)
+        return kind, owner, -back_rp
+
+    patch.setattr(returns, "_opposite_line", same_line)
+
+
+def forgotten_hold(patch: pytest.MonkeyPatch) -> None:
+    """What is held may be spent."""
+    patch.setattr(Card, "held_rp", lambda *_: 0)
+
+
+def hold_without_end(patch: pytest.MonkeyPatch) -> None:
+    """A hold never expires."""
+    held = advance._held
+
+    def held_for_ever(card: Card, entry: Entry) -> Card:
+        after = held(card, entry)
+        return replace(after, holds=tuple(replace(h, expires_ms=2**60) for h in after.holds))
+
+    patch.setitem(advance._CHANGES, Hold, held_for_ever)
+
+
+def ceiling_off_by_one(patch: pytest.MonkeyPatch) -> None:
+    """A purse may receive one rupiah more than its limits say."""
+
+    def receive(purse: Purse, amount_rp: int, limits: PurseLimits, now: Moment) -> Reason:
+        return purses.receive_refusal(purse, amount_rp - 1, limits, now)
+
+    patch.setattr(top_ups, "receive_refusal", receive)
+
+
+def floor_off_by_one(patch: pytest.MonkeyPatch) -> None:
+    """The last rupiah of a purse cannot be spent."""
+
+    def spend(purse: Purse, rp: int, held_rp: int, limits: PurseLimits, now: Moment) -> Reason:
+        higher = replace(limits, floor_rp=limits.floor_rp + 1)
+        return purses.spend_refusal(purse, rp, held_rp, higher, now)
+
+    patch.setattr(checks, "spend_refusal", spend)
+
+
+def refund_twice(patch: pytest.MonkeyPatch) -> None:
+    """What was given back is not remembered."""
+    patch.setattr(book, "volume_rp", lambda _: 0)
+
+
+def group_half_applied(patch: pytest.MonkeyPatch) -> None:
+    """The lines of a group's last part are left out."""
+
+    def decide(book: Book, card: Card | None, now: Moment, intent: Group) -> Verdict:
+        verdict = groups.decide_group(book, card, now, intent)
+        return replace(verdict, postings=verdict.postings[:2])
+
+    patch.setattr(decisions, "decide_group", decide)
+
+
+def group_posted_in_spite(patch: pytest.MonkeyPatch) -> None:
+    """A group is posted without the part that was refused."""
+
+    def decide(book: Book, card: Card | None, now: Moment, intent: Group) -> Verdict:
+        verdict = groups.decide_group(book, card, now, intent)
+        rest = replace(intent, parts=intent.parts[:1])
+        return groups.decide_group(book, card, now, rest) if verdict.reason else verdict
+
+    patch.setattr(decisions, "decide_group", decide)
+
+
+def foreign_midnight(patch: pytest.MonkeyPatch) -> None:
+    """Days and months end at midnight in London."""
+    day_and_month = purses.day_and_month
+    patch.setattr(purses, "day_and_month", lambda ms: day_and_month(ms - UTC_OFFSET_MS))
+
+
+def forgotten_purse(patch: pytest.MonkeyPatch) -> None:
+    """A replacement leaves programme money behind."""
+    balances = lifecycle._balances
+    patch.setattr(lifecycle, "_balances", lambda card: balances(card)[:1])
+
+
+def fresh_limits(patch: pytest.MonkeyPatch) -> None:
+    """A replaced card may spend its day's limit once more."""
+    successor = advance.successor
+
+    def forgetful(old: Card, entry: Entry, position: int) -> Card:
+        return successor(replace(old, main=Purse(old.main.balance_rp)), entry, position)
+
+    patch.setattr(book, "successor", forgetful)
+
+
+def programme_pays_the_fee(patch: pytest.MonkeyPatch) -> None:
+    """The fee that a kiosk claims is taken from the programme."""
+    lines = top_ups._lines
+
+    def with_fee(book: Book, card: Card | None, intent: TopUp) -> Postings:
+        fee = ((7, intent.purse, -1), (8, "top_up", 1)) if intent.purse and intent.fee_rp else ()
+        return lines(book, card, intent) + fee
+
+    patch.setattr(top_ups, "_lines", with_fee)
+
+
+def unfiled_advice(patch: pytest.MonkeyPatch) -> None:
+    """An overdraft on a chip is posted and told to nobody."""
+    patch.setattr(checks, "spend_refusal", lambda *_: Reason.NONE)
+
+
+PLANTS: Final[list[Plant]] = [
+    lost_debit,
+    double_credit,
+    sign_error,
+    forgotten_hold,
+    hold_without_end,
+    ceiling_off_by_one,
+    floor_off_by_one,
+    refund_twice,
+    group_half_applied,
+    group_posted_in_spite,
+    foreign_midnight,
+    forgotten_purse,
+    fresh_limits,
+    programme_pays_the_fee,
+    unfiled_advice,
+]
+
+
+def first_found() -> tuple[int, Violation | Bug]:
+    """Return the first seed whose history makes the auditor, or the engine itself, complain."""
+    for seed in range(SEEDS):
+        try:
+            play((seed, STEPS_MAX))
+        except (Violation, Bug) as found:
+            return seed, found
+    pytest.fail(f"nothing was found in {SEEDS} histories")
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    _, found = first_found()
+    assert isinstance(found, Violation), "an unbalanced entry is no test of the auditor"
+
+
+def test_without_a_planted_bug_nothing_is_found() -> None:
+    for seed in range(SEEDS):
+        play((seed, STEPS_MAX))
