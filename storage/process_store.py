@@ -20,16 +20,16 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing, suppress
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import IO, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from storage.errors import StorageError, StorageFailed, StorageFull
-from storage.files import take_room
 from storage.lmdb_store import LmdbStore
 from storage.store import Change, Row, Store
 
@@ -40,8 +40,6 @@ EXIT_TIMEOUT_S: Final = 60.0
 """To finish a write, when told to end; far more than a disk takes that still works."""
 
 _LENGTH: Final = struct.Struct(">I")
-_DROP: Final = 0xFFFFFFFF
-"""Instead of a length: forget what has come since the last write."""
 
 Outcome: TypeAlias = Literal["done", "full", "failed"]
 
@@ -52,7 +50,8 @@ class _Reply(Struct, array_like=True):
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_CHANGES: Final = msgspec.msgpack.Decoder(list[Change])
+_CHANGES: Final = msgspec.msgpack.Decoder(list[Change] | None)
+"""Some changes; an empty list says that these were all, and None that none of them counts."""
 _REPLY: Final = msgspec.msgpack.Decoder(_Reply)
 
 
@@ -71,6 +70,7 @@ class ProcessStore:
         with _Turn(path):
             LmdbStore(path, tables=tables).close()
         self._reader = LmdbStore(path, tables=tables, read_only=True)
+        self._refusal = ""
         self._writer = subprocess.Popen(
             [sys.executable, "-m", "storage.process_store", str(path.resolve()), *tables],
             stdin=subprocess.PIPE,
@@ -109,30 +109,40 @@ class ProcessStore:
           StorageFull: no room on the disk; nothing was written, and it may be tried again.
           StorageFailed: the write failed, or the other process is gone; the store is closed.
         """
-        pipe = self._writer.stdin
-        assert pipe is not None
+        if self._refusal:
+            raise StorageFailed(self._refusal)
+        assert self._writer.stdin is not None
         assert self._writer.stdout is not None
         try:
-            _send_changes(pipe, changes)
+            _send_changes(self._writer.stdin, changes)
             raw = _read_frame(self._writer.stdout)
-        except (OSError, ValueError) as error:
-            self.close()
-            raise StorageFailed(f"the process that writes is gone: {error}") from error
-        reply = _REPLY.decode(raw) if raw else _Reply("failed", "the process that writes is gone")
+        except BrokenPipeError:
+            raw = None
+        reply = (
+            _Reply("failed", "the process that writes is gone")
+            if raw is None
+            else _REPLY.decode(raw)
+        )
         if reply.outcome == "full":
             raise StorageFull(reply.text)
         if reply.outcome == "failed":
-            self.close()
+            self._end(reply.text)
             raise StorageFailed(reply.text)
 
     def close(self) -> None:
         """Give everything back; later calls raise StorageFailed."""
+        self._end("the store is closed")
+
+    def _end(self, refusal: str) -> None:
+        if self._refusal:
+            return
+        self._refusal = refusal
         self._reader.close()
-        try:
-            self._writer.communicate(timeout=EXIT_TIMEOUT_S)
-        except (subprocess.TimeoutExpired, ValueError):
-            self._writer.kill()
-            self._writer.wait()
+        with self._writer:
+            try:
+                self._writer.communicate(timeout=EXIT_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._writer.kill()
 
 
 class _Turn:
@@ -148,3 +158,79 @@ class _Turn:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+
+
+def _send_changes(pipe: IO[bytes], changes: Iterable[Change]) -> None:
+    rest = iter(changes)
+    chunk: list[Change] | None = [*islice(rest, CHANGES_PER_FRAME)]
+    while chunk:
+        _send_frame(pipe, _ENCODER.encode(chunk))
+        try:
+            chunk = [*islice(rest, CHANGES_PER_FRAME)]
+        except BaseException:
+            _send_frame(pipe, _ENCODER.encode(None))
+            raise
+    _send_frame(pipe, _ENCODER.encode(chunk))
+
+
+def _send_frame(pipe: IO[bytes], payload: bytes) -> None:
+    pipe.write(_LENGTH.pack(len(payload)) + payload)
+    pipe.flush()
+
+
+def _read_frame(pipe: IO[bytes]) -> bytes | None:
+    """Return the next frame; None if the other side is gone."""
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack(head)
+    payload = pipe.read(size)
+    return payload if len(payload) == size else None
+
+
+def serve(store: Store, requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Write what comes, until nothing comes any more.
+
+    Args:
+      store: where to.
+      requests: frames of changes.
+      replies: takes a frame for each write.
+    """
+    held: list[Change] = []
+    while (raw := _read_frame(requests)) is not None:
+        changes = _CHANGES.decode(raw)
+        if changes:
+            held += changes
+            continue
+        reply = None if changes is None else _written(store, held)
+        held = []
+        if reply is not None:
+            _send_frame(replies, _ENCODER.encode(reply))
+
+
+def _written(store: Store, changes: list[Change]) -> _Reply:
+    try:
+        store.write(changes)
+    except StorageFull as full:
+        return _Reply("full", str(full))
+    except StorageError as error:
+        return _Reply("failed", str(error))
+    return _Reply("done", "")
+
+
+def main() -> None:
+    """Be the writer: the arguments are the folder and the tables."""
+    # Those who stop a node stop its writer last, by closing the pipe.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    path = Path(sys.argv[1])
+    with (
+        _Turn(path),
+        closing(LmdbStore(path, tables=sys.argv[2:])) as store,
+        # If the node was killed meanwhile, nobody is left to be told of the last write.
+        suppress(BrokenPipeError),
+    ):
+        serve(store, sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

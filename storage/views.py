@@ -7,6 +7,7 @@ be thrown away at any time: the journal says everything that stands in them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final, TypeAlias
 
 import msgspec
@@ -170,7 +171,7 @@ class Views:
         balances = self._landmark(checkpoint.position, checkpoint.accounts) if landmark else []
         standing = Standing(VIEWS_FORMAT, checkpoint.position, block_hash, checkpoint.decided_ms)
         last: Change = (STANDING, STANDING_KEY, encode(standing))
-        self.store.write([*_changes(checkpoint, before), *balances, last])
+        self.store.write(chain(_changes(checkpoint, before), balances, (last,)))
 
     def write_landmark(self, position: int, accounts: Accounts) -> None:
         """Keep the balances at a position later than all other landmarks.

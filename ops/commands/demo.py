@@ -97,6 +97,8 @@ def _run(network: Network, options: Options, data: Path, console: Console) -> Re
         return trio.run(Demo(network, options, data, diary).run)
     except* (NodeFailed, StorageError, TerminalError) as group:
         raise click.ClickException(_first(group)) from group
+    except* KeyboardInterrupt:
+        raise click.Abort from None
 
 
 def _first(group: BaseExceptionGroup) -> str:

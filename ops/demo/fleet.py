@@ -21,7 +21,7 @@ from terminals.messages import Outcome
 OPTIONS: Final = ClientOptions(software="jakarta-one demo", backoff_s_max=0.4)
 """A demo has no minute to spare: terminals look for their node more often than in the field."""
 
-TICK_S: Final = 0.005
+TICK_S: Final = 0.002
 """Taps due within this time are handed over together, each to its own terminal."""
 
 

@@ -29,19 +29,21 @@ class Event(Struct, frozen=True):
     @property
     def clock(self) -> str:
         """Date and time to the millisecond."""
-        return f"{self.at:%Y-%m-%d %H:%M:%S}.{self.at.microsecond // 1000:03}"
+        return clock(self.at)
 
 
 class Outage(Struct, frozen=True):
     """What the kill of the node cost.
 
     Attributes:
+      killed_at: the wall clock at that moment.
       recovery_ms: what the new process needed to read its folder.
       replayed: entries it replayed after its last checkpoint.
       down_ms: from the kill until the node listened again.
       away_ms: from the kill until the last terminal was back.
     """
 
+    killed_at: datetime
     recovery_ms: float
     replayed: int
     down_ms: float
@@ -52,7 +54,9 @@ class Result(Struct, frozen=True):
     """Everything that the statement tells.
 
     Attributes:
-      duplicates: taps sent again of which the node knew the first copy; they got its answer.
+      posted, refused: each tap counts once, however often it was sent.
+      resent: taps sent once more, after the kill or on purpose.
+      duplicates: of these, how many had been decided before and got their first answer.
       calm: latency of the taps that the outage did not touch.
       problems: what verification found wrong.
       folder: the data folder where it was asked to be kept, or empty.
@@ -126,7 +130,13 @@ class Result(Struct, frozen=True):
             "away_ms": None if outage is None else outage.away_ms,
             "took_s": round(self.took_s, 1),
             "data": self.folder or None,
+            "events": [f"{event.clock} {event.text}" for event in self.events],
         }
+
+
+def clock(at: datetime) -> str:
+    """Return a date and time to the millisecond."""
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}"
 
 
 def latency_of(waits_s: Sequence[float]) -> Latency:

@@ -1,9 +1,10 @@
-"""The statement at the end of the demo: what happened, where the money is, and that it balances."""
+"""The statement at the end of the demo: where the money is, how it went, and that it balances."""
 
 from __future__ import annotations
 
 import shlex
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final
 
 from rich import box
@@ -17,7 +18,7 @@ from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PROGRAMME_FUND, P
 from engine.transaction import Group, Intent, Issue, Tap
 from ops.demo.city import MIDNIGHT
 from ops.demo.network import Network
-from ops.demo.result import Latency, Result
+from ops.demo.result import Latency, Result, clock
 
 _KINDS: Final = (
     (PURSE, "Purses of the cards"),
@@ -29,9 +30,8 @@ _KINDS: Final = (
 
 def render(console: Console, network: Network, result: Result) -> None:
     """Print the statement."""
-    title = f"Jakarta One: a morning of the city, {MIDNIGHT:%A} {MIDNIGHT.day} {MIDNIGHT:%B %Y}"
+    title = f"Statement of {MIDNIGHT:%A} {MIDNIGHT.day} {MIDNIGHT:%B %Y}, morning"
     parts: tuple[RenderableType, ...] = (
-        _events(result),
         _operators(network, result),
         _banks(network, result),
         _accounts(result),
@@ -51,26 +51,10 @@ def rupiah(amount_rp: int) -> str:
     return f"{'-' if amount_rp < 0 else ''}Rp{abs(amount_rp):,}"
 
 
-def _table(title: str, first: str, *others: str, footer: bool = False) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        show_footer=footer,
-    )
-    table.add_column(first, min_width=28)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
-
-
-def _events(result: Result) -> Table:
-    table = Table(title="What happened", title_justify="left", title_style="bold", box=None)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for event in result.events:
-        table.add_row(event.clock, event.text)
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number else "left")
     return table
 
 
@@ -126,25 +110,35 @@ def _accounts(result: Result) -> Table:
 
 
 def _figures(result: Result) -> Table:
-    table = _table("Figures", "Measured", "")
-    refused = ", ".join(f"{count:,} {reason}" for reason, count in result.refused.items())
-    outage = result.outage
-    rows = {
-        "Taps sent": f"{result.taps_sent:,}",
-        "posted": f"{result.posted:,}",
-        "refused": refused or "0",
-        "sent again after the kill": f"{result.resent:,}",
-        "of these decided before": f"{result.duplicates:,}",
-        "Throughput": f"{result.taps_per_s:,.0f} taps/s for {result.sending_s:.1f} s",
-        "Latency, all taps": _latency(result.latency),
-    }
-    if outage:
-        rows["Latency, but for the outage"] = _latency(result.calm)
-        rows["Outage"] = f"{outage.down_ms:,.0f} ms, of which {outage.recovery_ms:,.0f} ms recovery"
-    rows["Journal"] = f"{result.audit.entries:,} entries in {result.blocks:,} blocks"
-    for name, value in rows.items():
-        table.add_row(name if name[0].isupper() else f"  {name}", value)
+    table = _table("Figures")
+    table.show_header = False
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in _measured(result):
+        table.add_row(name, value)
     return table
+
+
+def _measured(result: Result) -> Iterator[tuple[str, str]]:
+    yield "Taps sent", f"{result.taps_sent:,}"
+    yield "  posted", f"{result.posted:,}"
+    for reason, count in result.refused.items() or {"none": 0}.items():
+        yield f"  refused: {reason}", f"{count:,}"
+    yield "Taps sent again", f"{result.resent:,}"
+    yield "  known, and answered as before", f"{result.duplicates:,}"
+    if outage := result.outage:
+        yield "Killed with SIGKILL", clock(outage.killed_at)
+        yield "  listening again after", f"{outage.down_ms:,.0f} ms"
+        yield (
+            f"  of these to replay {outage.replayed:,} entries",
+            f"{outage.recovery_ms:,.0f} ms",
+        )
+        yield "  all terminals back after", f"{outage.away_ms:,.0f} ms"
+    yield "Journal", f"{result.audit.entries:,} entries in {result.blocks:,} blocks"
+    yield "Throughput", f"{result.taps_per_s:,.0f} taps/s for {result.sending_s:.1f} s"
+    yield "Latency of all taps", _latency(result.latency)
+    if outage:
+        yield "  of those the outage did not touch", _latency(result.calm)
 
 
 def _latency(latency: Latency) -> str:
@@ -166,22 +160,20 @@ def _verdict(result: Result) -> Panel:
 
 
 def _next_steps(result: Result) -> Table:
-    table = Table(title="Where to go next", title_justify="left", title_style="bold", box=None)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
     folder = shlex.quote(result.folder or "morning")
-    if not result.folder:
-        table.add_row(
-            f"jakarta-one demo --seed {result.seed} --data {folder}",
-            "the same, and keep its folder",
-        )
     steps = {
-        f"jakarta-one verify {folder}": "check chain, sums and views by yourself",
-        f"jakarta-one backup {folder} copy": "a copy of it, also while a node runs",
-        f"jakarta-one serve --data {folder} --dev": "go on from where it stopped",
+        f"jakarta-one verify {folder}": "check chain, sums and views again",
+        f"jakarta-one backup {folder} copy": "copy it, also under a live node",
+        f"jakarta-one serve --dev --data {folder}": "go on from here",
         "jakarta-one bench": "how fast this machine can go",
         "docs/protocol.md": "write a terminal of your own",
     }
+    if not result.folder:
+        again = f"jakarta-one demo --seed {result.seed} --data {folder}"
+        steps = {again: "once more, and keep the folder", **steps}
+    table = Table(title="Where to go next", title_justify="left", title_style="bold", box=None)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
     for command, purpose in steps.items():
         table.add_row(command, purpose)
     return table

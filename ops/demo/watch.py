@@ -40,11 +40,13 @@ class Diary:
         self.events: list[Event] = []
         self._now = now
 
-    def note(self, text: str) -> None:
+    def note(self, text: str) -> Event:
         """Write an event down and show it."""
         event = Event(self._now(), text)
         self.events.append(event)
-        self.console.print(f"[dim]{event.clock}[/]  {escape(text)}", highlight=False)
+        line = f"[dim]{event.clock}[/]  {escape(text)}"
+        self.console.print(line, highlight=False, soft_wrap=True)
+        return event
 
 
 async def watch(console: Console, fleet: Fleet, city: City, state: Callable[[], str]) -> None:
@@ -99,6 +101,6 @@ def _lines(console: Console, total: int) -> Show:
         if trio.current_time() >= due_s:
             due_s += LINE_S
             line = f"  {answered / total:>4.0%} of {total:,} taps  {text}"
-            console.print(line, highlight=False)
+            console.print(line, highlight=False, soft_wrap=True)
 
     return write

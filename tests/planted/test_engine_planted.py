@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 import pytest
 from msgspec.structs import replace
 
 from engine import advance, book, decisions, purses
-from engine.accounts import PURSE, Posting, Postings
+from engine.accounts import FEES, PROGRAMME_FUND, PURSE, Postings
 from engine.book import Book
-from engine.card import Card, Programmes, Purse
-from engine.decisions import checks, groups, lifecycle, returns, top_ups
+from engine.calendar import WIB_OFFSET_MS, day_and_month
+from engine.card import Card, HeldAmount, Programmes, Purse
+from engine.decisions import checks, groups, lifecycle, payments, returns, top_ups
 from engine.errors import Bug, Reason
 from engine.moment import Moment
 from engine.purses import Step
 from engine.rules.purses import PurseLimits
-from engine.transaction import Entry, Group, Hold, TopUp
+from engine.transaction import (
+    Block,
+    Close,
+    Entry,
+    Group,
+    Issue,
+    Replace,
+    Reversal,
+    TopUp,
+    Unblock,
+)
 from engine.verdict import Verdict
 from tests.engine.auditor import Violation
 from tests.engine.histories import STEPS_MAX, play
 
 SEEDS: Final = 200
-UTC_OFFSET_MS: Final = 7 * 3600 * 1000
 
+Life: TypeAlias = Issue | Block | Unblock | Replace | Close
 Plant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -51,14 +63,14 @@ def double_credit(patch: pytest.MonkeyPatch) -> None:
 
 
 def sign_error(patch: pytest.MonkeyPatch) -> None:
-    """A return moves the money once more instead of moving it back."""
-    opposite_line = returns._opposite_line
+    """A reversal moves the money once more instead of moving it back."""
 
-    def same_line(line: Posting, amount_rp: int, card: str) -> Posting:
-        kind, owner, back_rp = opposite_line(line, amount_rp, card)
-        return kind, owner, -back_rp
+    def reverse(book: Book, now: Moment, intent: Reversal) -> Verdict:
+        verdict = returns.decide_reversal(book, now, intent)
+        again = tuple((kind, owner, -back_rp) for kind, owner, back_rp in verdict.postings)
+        return replace(verdict, postings=again)
 
-    patch.setattr(returns, "_opposite_line", same_line)
+    patch.setattr(decisions, "decide_reversal", reverse)
 
 
 def forgotten_hold(patch: pytest.MonkeyPatch) -> None:
@@ -68,13 +80,8 @@ def forgotten_hold(patch: pytest.MonkeyPatch) -> None:
 
 def hold_without_end(patch: pytest.MonkeyPatch) -> None:
     """A hold never expires."""
-    held = advance._held
-
-    def held_for_ever(card: Card, entry: Entry) -> Card:
-        after = held(card, entry)
-        return replace(after, holds=tuple(replace(h, expires_ms=2**60) for h in after.holds))
-
-    patch.setitem(advance._CHANGES, Hold, held_for_ever)
+    without_end = partial(HeldAmount, expires_ms=2**60)
+    patch.setattr(advance, "HeldAmount", lambda *fields: without_end(*fields[:-1]))
 
 
 def ceiling_off_by_one(patch: pytest.MonkeyPatch) -> None:
@@ -124,14 +131,17 @@ def group_posted_in_spite(patch: pytest.MonkeyPatch) -> None:
 
 def foreign_midnight(patch: pytest.MonkeyPatch) -> None:
     """Days and months end at midnight in London."""
-    day_and_month = purses.day_and_month
-    patch.setattr(purses, "day_and_month", lambda ms: day_and_month(ms - UTC_OFFSET_MS))
+    patch.setattr(purses, "day_and_month", lambda ms: day_and_month(ms - WIB_OFFSET_MS))
 
 
 def forgotten_purse(patch: pytest.MonkeyPatch) -> None:
     """A replacement leaves programme money behind."""
-    balances = lifecycle._balances
-    patch.setattr(lifecycle, "_balances", lambda card: balances(card)[:1])
+
+    def live(book: Book, card: Card | None, now: Moment, intent: Life) -> Verdict:
+        verdict = lifecycle.decide_life(book, card, now, intent)
+        return replace(verdict, postings=verdict.postings[:2])
+
+    patch.setattr(decisions, "decide_life", live)
 
 
 def fresh_limits(patch: pytest.MonkeyPatch) -> None:
@@ -145,14 +155,18 @@ def fresh_limits(patch: pytest.MonkeyPatch) -> None:
 
 
 def programme_pays_the_fee(patch: pytest.MonkeyPatch) -> None:
-    """The fee that a kiosk claims is taken from the programme."""
-    lines = top_ups._lines
+    """A fee that is claimed is taken from the programme."""
 
-    def with_fee(book: Book, card: Card | None, intent: TopUp) -> Postings:
-        fee = ((7, intent.purse, -1), (8, "top_up", 1)) if intent.purse and intent.fee_rp else ()
-        return lines(book, card, intent) + fee
+    def decide(
+        book: Book, card: Card | None, now: Moment, intent: TopUp, *, advice: bool
+    ) -> Verdict:
+        verdict = top_ups.decide_top_up(book, card, now, intent, advice=advice)
+        if verdict.reason or not (intent.purse and intent.fee_rp):
+            return verdict
+        fee = ((PROGRAMME_FUND, intent.purse, -1), (FEES, "top_up", 1))
+        return replace(verdict, postings=verdict.postings + fee)
 
-    patch.setattr(top_ups, "_lines", with_fee)
+    patch.setattr(payments, "decide_top_up", decide)
 
 
 def unfiled_advice(patch: pytest.MonkeyPatch) -> None:
