@@ -90,18 +90,20 @@ class Listener:
     async def _accept_for_ever(self) -> None:
         while True:
             await trio.lowlevel.wait_readable(self._listening)
-            for _ in range(limits.ACCEPTED_AT_ONCE):
-                try:
-                    connected, _ = self._listening.accept()
-                except (BlockingIOError, ConnectionAbortedError):
-                    break
-                except OSError as error:
-                    if error.errno not in _OUT_OF_RESOURCES:
-                        raise
-                    self._note(f"no more connections can be taken: {error}")
-                    await trio.sleep(limits.SWEEP_S)
-                    break
-                self._serve(connected)
+            try:
+                self._accept_some()
+            except (BlockingIOError, ConnectionAbortedError):
+                continue
+            except OSError as error:
+                if error.errno not in _OUT_OF_RESOURCES:
+                    raise
+                self._note(f"no more connections can be taken: {error}")
+                await trio.sleep(limits.SWEEP_S)
+
+    def _accept_some(self) -> None:
+        for _ in range(limits.ACCEPTED_AT_ONCE):
+            connected, _ = self._listening.accept()
+            self._serve(connected)
 
     def _serve(self, connected: socket.socket) -> None:
         transport = SocketTransport(connected)

@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 import trio
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -57,9 +58,7 @@ def bench(*, quick: bool, repeats: int, cards: int | None, no_peer: bool, as_jso
     """
     size = QUICK if quick else Size()
     if cards is not None:
-        size = Size(
-            **{name: getattr(size, name) for name in size.__struct_fields__} | {"cards": cards}
-        )
+        size = replace(size, cards=cards)
     console = progress_console(as_json=as_json)
     with tempfile.TemporaryDirectory(prefix="jakarta-one-bench-") as place:
         folder = Path(place)

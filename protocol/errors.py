@@ -1,7 +1,7 @@
 """What can go wrong on the wire, and the stable codes that tell it.
 
     ProtocolError
-    └── ProtocolViolation   the other side broke a rule; its connection is closed, and no other
+    └── ProtocolViolation   the other side broke a rule; its connection is closed, no other
 
 The values of all codes are part of the protocol: they are never renamed and never reused.
 """

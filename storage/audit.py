@@ -68,10 +68,10 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
         return [(part.card, part.purse) for part in parts[-1:]]
     if isinstance(intent, Tap | Purchase | TopUp | Hold):
         return [(intent.card, intent.purse)]
-    if isinstance(intent, Block | Unblock | Close | Adjustment):
+    if isinstance(intent, Block | Unblock | Close):
         return [(intent.card, "")] if intent.card else []
     if isinstance(intent, Replace):
         return [(intent.new_card, "")]
-    if isinstance(intent, Reversal | Refund | Post):
+    if isinstance(intent, Adjustment | Reversal | Refund | Post):
         return [purse for line in entry.postings if (purse := purse_of(line))]
     return []

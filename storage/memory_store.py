@@ -73,7 +73,7 @@ class MemoryStore:
         with self._lock:
             self._check_usable()
             for table, key, _ in held:
-                assert table in self._tables
+                self._usable(table)
                 assert 0 < len(key) <= KEY_BYTES_MAX
             fault, reaches_disk = self._faults.pop(0) if self._faults else (None, True)
             if reaches_disk:

@@ -29,7 +29,11 @@ LONG_FILES: Final[dict[str, str]] = {}
 """Path, and why the file may be longer than FILE_LINES_MAX."""
 LONG_FUNCTIONS: Final[dict[str, str]] = {}
 """path::Class.function, and why it may be longer than FUNCTION_LINES_MAX."""
-DEEP_FUNCTIONS: Final[dict[str, str]] = {}
+DEEP_FUNCTIONS: Final[dict[str, str]] = {
+    "storage/lmdb_store.py::LmdbStore._read": "one more try when the map was moved, and its end",
+    "ops/replay/ledger.py::issue_cards.issue": "batches of cards within a limit of connections",
+    "tests/protocol/test_document.py::examples": "a small parser of the document",
+}
 """path::Class.function, and why it may be nested deeper than NESTING_MAX."""
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef

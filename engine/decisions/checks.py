@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from engine.accounts import SUSPENSE, Account, Posting, is_name, purse_line
 from engine.book import Book
-from engine.card import ENDED, Card, CardStatus, Purse
+from engine.card import ACTIVE, ENDED, Card, CardStatus, Purse
 from engine.errors import Reason
 from engine.limits import ACCOUNTS_PER_KIND_MAX, PURSES_PER_CARD_MAX
 from engine.moment import Moment
@@ -18,10 +18,6 @@ from engine.purses import EMPTY, correction_refusal, spend_refusal
 from engine.rules.purses import PurseLimits
 from engine.transaction import Hold, Purchase, Tap, TopUp
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt
-
-ACTIVE: Final = CardStatus.ACTIVE
-"""A name of its own: on the path of a tap, the lookup in the enum would cost as much as the check.
-"""
 
 Spending: TypeAlias = Tap | Purchase | Hold
 
@@ -42,7 +38,7 @@ def card_refusal(card: Card | None) -> Reason:
 
 def card_doubts(card: Card | None) -> list[Doubt]:
     """Return why a card may not be used."""
-    if card is not None and card.status is CardStatus.ACTIVE:
+    if card is not None and card.status is ACTIVE:
         return []
     return [(card_refusal(card), CARD_RULE, "card")]
 
@@ -111,7 +107,7 @@ def missing_doubts(card: Card | None, intent: Spending) -> list[Doubt]:
 
 
 def medium_doubt(card: Card) -> Doubt:
-    """Return the doubt about a card that is used in a way its medium has not."""
+    """Return the doubt about a card that is used as its medium does not allow."""
     stored = card.medium == "stored"
     reason = Reason.MEDIUM_IS_STORED if stored else Reason.MEDIUM_IS_ACCOUNT
     return reason, MEDIUM_RULE, "proof"

@@ -92,9 +92,10 @@ def _counting(entry: Entry, now: Moment) -> str:
 def _recipient(book: Book, name: str, entry: Entry) -> Card:
     """Return the card that stands in for the one of an entry, after a bounded search."""
     card = book.cards.get(name)
-    # What an advice took from a card that had been replaced already, it still lacks itself.
-    follow = 0 if Reason.CARD_REPLACED in entry.exceptions else REPLACEMENTS_FOLLOWED_MAX
-    for _ in range(follow):
+    # What an advice took from a card that had been replaced already, it still lacks itself. A
+    # correction is not handed on either: it may have been made on the card that had ended.
+    stays = Reason.CARD_REPLACED in entry.exceptions or isinstance(entry.intent, Adjustment)
+    for _ in range(0 if stays else REPLACEMENTS_FOLLOWED_MAX):
         if card is None or not card.successor:
             break
         card = book.cards.get(card.successor)

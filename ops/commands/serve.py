@@ -66,6 +66,8 @@ def serve(data: Path, listen: tuple[str, int], *, dev: bool, as_json: bool) -> N
       jakarta-one serve --data /var/lib/jakarta-one --listen 127.0.0.1:8145
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    # One line for each connection would be all that the log holds.
+    logging.getLogger("websockets").setLevel(logging.WARNING)
     host, port = listen
     if not is_loopback(host):
         message = f"{host} can be reached from outside, and there is no encryption: use loopback"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from operator import le
+from operator import gt
 from typing import Final
 
 import msgspec
@@ -97,17 +98,19 @@ class Fleet:
         """Connect all terminals; they run in the nursery until `close`.
 
         Raises:
-          TerminalError: the node will not have one of them.
+          ExceptionGroup: of a TerminalError: the node will not have one of them.
         """
-        for client in self._clients.values():
-            nursery.start_soon(client.run)
-        for client in self._clients.values():
-            await client.wait_ready()
+        async with trio.open_nursery() as opening:
+            for client in self._clients.values():
+                nursery.start_soon(client.run)
+                opening.start_soon(client.wait_ready)
 
     async def wait_back(self, since: Sequence[int]) -> None:
         """Wait until every terminal has a newer connection than when `sessions` told these."""
-        while any(map(le, self.sessions(), since)):  # noqa: ASYNC110 - clients tell no event of it
+        while True:
             await trio.sleep(TICK_S)
+            if all(map(gt, self.sessions(), since)):
+                return
 
     async def submit(self, planned: Iterable[Planned]) -> None:
         """Send transactions as fast as the node takes them; wait for all answers."""
@@ -125,21 +128,19 @@ class Fleet:
           speed: how many times faster than the terminals' clocks.
           halfway: set when half of them are sent.
         """
-        begin_s = trio.current_time() - taps[0].at_ms / 1000 / speed
+        began_s = trio.current_time()
+        due_s = [began_s + (tap.at_ms - taps[0].at_ms) / 1000 / speed for tap in taps]
         async with trio.open_nursery() as nursery:
             while self.sent < len(taps):
-                now_s = trio.current_time()
+                until = bisect_right(due_s, trio.current_time())
                 batches: dict[str, list[Planned]] = {}
-                while self.sent < len(taps):
-                    tap = taps[self.sent]
-                    due_s = begin_s + tap.at_ms / 1000 / speed
-                    if due_s > now_s:
-                        break
+                for at in range(self.sent, until):
+                    tap = taps[at]
                     batches.setdefault(tap.terminal, []).append(tap)
-                    self._due_s[tap.terminal, tap.counter] = due_s
-                    self.sent += 1
+                    self._due_s[tap.terminal, tap.counter] = due_s[at]
                 self._hand_over(nursery, batches)
-                if 2 * self.sent >= len(taps):
+                self.sent = until
+                if 2 * until >= len(taps):
                     halfway.set()
                 await trio.sleep(TICK_S)
 

@@ -37,13 +37,13 @@ def render(console: Console, network: Network, result: Result) -> None:
         _accounts(result),
         _figures(result),
         _verdict(result),
-        _next_steps(result),
     )
     console.print()
     console.rule(Text(title, "bold"))
     for part in parts:
         console.print()
         console.print(Padding(part, (0, 1)))
+    _print_next_steps(console, result)
 
 
 def rupiah(amount_rp: int) -> str:
@@ -110,8 +110,7 @@ def _accounts(result: Result) -> Table:
 
 
 def _figures(result: Result) -> Table:
-    table = _table("Figures")
-    table.show_header = False
+    table = Table(title="Figures", title_justify="left", title_style="bold", box=None)
     table.add_column()
     table.add_column(justify="right")
     for name, value in _measured(result):
@@ -130,7 +129,7 @@ def _measured(result: Result) -> Iterator[tuple[str, str]]:
         yield "Killed with SIGKILL", clock(outage.killed_at)
         yield "  listening again after", f"{outage.down_ms:,.0f} ms"
         yield (
-            f"  of these to replay {outage.replayed:,} entries",
+            f"  of which replay of {outage.replayed:,} entries",
             f"{outage.recovery_ms:,.0f} ms",
         )
         yield "  all terminals back after", f"{outage.away_ms:,.0f} ms"
@@ -159,7 +158,7 @@ def _verdict(result: Result) -> Panel:
     return Panel(Text("\n".join([head, *lines])), border_style=style, style=style, expand=False)
 
 
-def _next_steps(result: Result) -> Table:
+def _print_next_steps(console: Console, result: Result) -> None:
     folder = shlex.quote(result.folder or "morning")
     steps = {
         f"jakarta-one verify {folder}": "check chain, sums and views again",
@@ -171,9 +170,10 @@ def _next_steps(result: Result) -> Table:
     if not result.folder:
         again = f"jakarta-one demo --seed {result.seed} --data {folder}"
         steps = {again: "once more, and keep the folder", **steps}
-    table = Table(title="Where to go next", title_justify="left", title_style="bold", box=None)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column()
+    width = max(map(len, steps))
+    console.print()
+    console.print(" [bold]Where to go next[/]")
     for command, purpose in steps.items():
-        table.add_row(command, purpose)
-    return table
+        # Never cut or broken: these are to be copied.
+        line = Text.assemble((f"  {command:{width}}", "bold"), f"  {purpose}")
+        console.print(line, soft_wrap=True)

@@ -37,6 +37,7 @@ class _Berth:
     ready: deque[Step] = field(default_factory=deque)
     ahead: deque[int] = field(default_factory=deque)
     connected: bool = False
+    leaving: bool = False
     wake: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -69,6 +70,7 @@ class Fleet:
         self._terminals_max = terminals_max
         self._on_answer = on_answer
         self._connected = 0
+        self._leaving = 0
         self._berths: dict[str, _Berth] = {}
         # Berths with something to send and no connection; berths with a connection and nothing.
         self._queue: deque[_Berth] = deque()
@@ -104,8 +106,8 @@ class Fleet:
             for _ in range(IN_FLIGHT_MAX):
                 await self._room.acquire()
             self._done = True
-            for berth in self._idle:
-                berth.wake.set()
+            for berth in list(self._idle):
+                self._dismiss(berth)
 
     def _berth(self, terminal: str) -> _Berth:
         berth = self._berths.get(terminal)
@@ -124,51 +126,56 @@ class Fleet:
     def _make_ready(self, step: Step, nursery: trio.Nursery) -> None:
         berth = self._berth(step.terminal)
         berth.ready.append(step)
-        if berth.connected:
+        if berth in self._idle:
+            del self._idle[berth]
             berth.wake.set()
-        elif len(berth.ready) == 1:
-            self._queue_up(berth, nursery)
+        elif not berth.connected and len(berth.ready) == 1:
+            self._queue.append(berth)
+            self._settle(nursery)
 
-    def _queue_up(self, berth: _Berth, nursery: trio.Nursery) -> None:
-        self._queue.append(berth)
-        if self._connected < self._terminals_max:
-            self._connect_next(nursery)
-        elif self._idle:
-            last = max(self._idle, key=lambda idle: idle.needed)
-            del self._idle[last]
-            last.wake.set()
+    def _settle(self, nursery: trio.Nursery) -> None:
+        """Connect who waits; where there is no place, make one for each of them."""
+        while self._queue and self._connected < self._terminals_max:
+            berth = self._queue.popleft()
+            berth.connected = True
+            self._connected += 1
+            self.connections += 1
+            nursery.start_soon(self._serve, berth, nursery)
+        while self._idle and self._leaving < len(self._queue):
+            self._dismiss(max(self._idle, key=lambda berth: berth.needed))
 
-    def _connect_next(self, nursery: trio.Nursery) -> None:
-        berth = self._queue.popleft()
-        berth.connected = True
-        self._connected += 1
-        self.connections += 1
-        nursery.start_soon(self._serve, berth, nursery)
+    def _dismiss(self, berth: _Berth) -> None:
+        del self._idle[berth]
+        berth.leaving = True
+        self._leaving += 1
+        berth.wake.set()
 
     async def _serve(self, berth: _Berth, nursery: trio.Nursery) -> None:
         async with self._open_terminal(berth.terminal) as client:
-            while steps := await self._next(berth):
+            while steps := await self._next(berth, nursery):
                 outcomes = await client.submit(
                     [(step.counter, step.at_ms, step.intent) for step in steps]
                 )
                 for step, outcome in zip(steps, outcomes, strict=True):
                     step.outcome = outcome
                     self._answered(step, nursery)
-        berth.connected = False
+        self._leaving -= berth.leaving
         self._connected -= 1
+        berth.leaving = berth.connected = False
         if berth.ready:
             # It got something to do while it was hanging up.
             self._queue.append(berth)
-        if self._queue:
-            self._connect_next(nursery)
+        self._settle(nursery)
 
-    async def _next(self, berth: _Berth) -> list[Step]:
+    async def _next(self, berth: _Berth, nursery: trio.Nursery) -> list[Step]:
         """Wait for something to send; nothing means that the connection is to be closed."""
-        while not (berth.ready or self._queue or self._done):
-            self._idle[berth] = None
+        if not berth.ready and not self._done:
             berth.wake = trio.Event()
+            self._idle[berth] = None
+            self._settle(nursery)
             await berth.wake.wait()
-            self._idle.pop(berth, None)
+        if berth.leaving:
+            return []
         count = min(len(berth.ready), TRANSACTIONS_PER_FRAME_MAX)
         return [berth.ready.popleft() for _ in range(count)]
 

@@ -7,6 +7,7 @@ import pytest
 import actors.shard
 from actors import limits
 from actors.shard import Shard
+from engine.book import Book
 from engine.decisions import decide
 from engine.errors import Bug, Reason
 from engine.limits import GAPS_PER_TERMINAL_MAX
@@ -147,11 +148,11 @@ def fail_for(card: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let deciding fail for one card, or for none at all."""
     real = decide
 
-    def failing(book: object, now: Moment, terminal: str, transaction: Transaction) -> Entry:
+    def failing(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
         if transaction.intent.card == card:
             message = "planted"
             raise Bug(message)
-        return real(book, now, terminal, transaction)  # type: ignore[arg-type]  # passed on as it came
+        return real(book, now, terminal, transaction)
 
     monkeypatch.setattr(actors.shard, "decide", failing)
 

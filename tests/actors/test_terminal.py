@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -202,8 +202,7 @@ async def test_silence_ends_the_connection(
     shaken: bool,  # noqa: FBT001 - a parameter of the test
     silence_s: int,
 ) -> None:
-    opened: Callable[[Shard, Clock], object] = ready if shaken else on_stage
-    async with opened(shard, clock) as stage:  # type: ignore[attr-defined]  # both are context managers
+    async with ready(shard, clock) if shaken else on_stage(shard, clock) as stage:
         clock.ms += silence_s * 1_000 - 1
         stage.actor.check_deadline()
         assert stage.wire.take() == []

@@ -96,7 +96,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 async def test_before_it_runs_the_shard_is_only_starting(world: World) -> None:
-    assert world.tree._shard_snapshot().state is State.STARTING  # noqa: SLF001 - not to be had otherwise
+    assert world.tree._shard_snapshot().state is State.STARTING  # noqa: SLF001
 
 
 async def test_a_shard_that_fails_is_opened_anew_and_terminals_come_back(

@@ -18,6 +18,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
+from actors.shard import outcome_of
 from bench.line import Line, LineBroken, new_key, open_line, submit_frame
 from bench.load import card_name, issue_cards
 from engine.transaction import Tap, Transaction
@@ -33,6 +34,8 @@ CARDS = 2_000
 BATCH = 50
 WORK_S = (0.15, 0.9)
 """How long a node works under full load before it is killed."""
+WORK_MIN, WORK_S_MAX = 500, 30.0
+"""Acknowledgements that a cycle must bring, and how long it is waited for them."""
 
 
 class Drill(Struct):
@@ -128,6 +131,11 @@ def same_answer(one: Outcome, other: Outcome) -> bool:
     )
 
 
+def told(terminals: list[Terminal]) -> int:
+    """Return how many transactions were acknowledged so far."""
+    return sum(len(terminal.told) for terminal in terminals)
+
+
 async def drill(folder: Path, cycles: int, seed: int, *, verify_each: bool = True) -> Drill:
     """Kill and start a node `cycles` times, then compare the journal with what was told."""
     chance = random.Random(seed)
@@ -136,13 +144,17 @@ async def drill(folder: Path, cycles: int, seed: int, *, verify_each: bool = Tru
     node = NodeProcess.start(folder, dev=True)
     await issue_cards(node.url, CARDS)
     for _ in range(cycles):
-        before = sum(len(terminal.told) for terminal in terminals)
+        before = told(terminals)
         async with trio.open_nursery() as nursery:
             for terminal in terminals:
                 nursery.start_soon(terminal.work, node.url)
             await trio.sleep(chance.uniform(*WORK_S))
+            # A cycle that did too little would prove nothing.
+            with trio.move_on_after(WORK_S_MAX):
+                while told(terminals) < before + WORK_MIN:
+                    await trio.sleep(0.01)
             await trio.to_thread.run_sync(node.kill)
-        done = sum(len(terminal.told) for terminal in terminals) - before
+        done = told(terminals) - before
         found.acknowledged_in_least = min(found.acknowledged_in_least, done)
         if verify_each:
             found.unclean += not await trio.to_thread.run_sync(clean, folder)
@@ -167,12 +179,12 @@ def clean(folder: Path) -> bool:
 
 def compare(folder: Path, terminals: list[Terminal], found: Drill) -> None:
     """Hold the journal, read by itself, against what the terminals were told."""
-    told = {
+    promised = {
         (terminal.name, counter): outcome
         for terminal in terminals
         for counter, outcome in terminal.told.items()
     }
-    found.acknowledged = len(told)
+    found.acknowledged = len(promised)
     found.changed_answers = sum(terminal.changed_answers for terminal in terminals)
     seen: set[tuple[str, int]] = set()
     with DataFolder.open(folder, exclusive=False) as data:
@@ -182,18 +194,10 @@ def compare(folder: Path, terminals: list[Terminal], found: Drill) -> None:
                 identity = (entry.terminal, entry.counter)
                 found.doubled += identity in seen
                 seen.add(identity)
-                outcome = told.pop(identity, None)
-                if outcome is not None:
-                    stands = Outcome(
-                        entry.counter,
-                        "refused" if entry.reason else "posted",
-                        entry.balance_rp,
-                        position,
-                        reason=entry.reason,
-                    )
-                    found.lost += not same_answer(outcome, stands)
+                stands = outcome_of(entry, position)
+                found.lost += not same_answer(promised.pop(identity, stands), stands)
         store.close()
-    found.lost += len(told)
+    found.lost += len(promised)
 
 
 def main() -> None:

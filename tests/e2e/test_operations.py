@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.line import LineBroken, open_line, submit_frame
 from bench.load import issue_cards
@@ -93,7 +94,7 @@ async def test_what_the_ledger_dislikes_is_listed(tmp_path: Path) -> None:
     assert run("exceptions", tmp_path / "nothing").returncode == 1
 
 
-def load_key_for(tmp_path: Path, folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the key type of the library
+def load_key_for(tmp_path: Path, folder: Path) -> Ed25519PrivateKey:
     run_json("keys", "enroll", "GATE-1", "--data", folder, "--key-out", tmp_path / "k")
     return load_key(tmp_path / "k")
 

@@ -20,7 +20,7 @@ OUT = "P00253,Tegalan,-6.203101,106.85715,12.0"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "transjakarta"
 
 
-def row(  # noqa: PLR0913 - the columns that a test varies
+def row(
     trans_id: str,
     card: str,
     bank: str = "dki",

@@ -148,7 +148,8 @@ class Figures:
     def inherited(self, account: Account, original: Entry) -> Account:
         """Return the account that stands in for one of a card that was replaced meanwhile."""
         card, _, programme = account[1].partition("/")
-        if account[0] > PROGRAMME_PURSE or Reason.CARD_REPLACED in original.exceptions:
+        stays = Reason.CARD_REPLACED in original.exceptions
+        if account[0] > PROGRAMME_PURSE or stays or isinstance(original.intent, Adjustment):
             return account
         return purse(self.heir(card), programme)
 

@@ -9,6 +9,7 @@ import trio
 
 from actors.runtime import Backoff, ChildSpec, Intensity, Life, Report, Restart, Supervisor
 
+THREE_A_MINUTE = Intensity(restarts_max=3, period_s=60, quiet_s=60)
 NO_WAIT = Backoff(first_s=1.0, factor=2.0, longest_s=8.0, jitter=0.0)
 
 
@@ -63,7 +64,7 @@ class Office:
     def __init__(
         self,
         *names: str,
-        intensity: Intensity = Intensity(restarts_max=3, period_s=60, quiet_s=60),  # noqa: B008 - a frozen value
+        intensity: Intensity = THREE_A_MINUTE,
         restart: Restart = Restart.PERMANENT,
         fatal: tuple[type[Exception], ...] = (),
         **options: Any,  # noqa: ANN401 - passed on to the supervisor
@@ -91,6 +92,8 @@ class Office:
         return self.workers[name]
 
 
-def temporary(name: str, start: Callable[[Life], Any], **settings: Any) -> ChildSpec:  # noqa: ANN401 - as above
+def temporary(
+    name: str, start: Callable[[Life], Any], *, fatal: tuple[type[Exception], ...] = ()
+) -> ChildSpec:
     """Return the spec of a dynamic child."""
-    return ChildSpec(name, start, Restart.TEMPORARY, **settings)
+    return ChildSpec(name, start, Restart.TEMPORARY, fatal=fatal)

@@ -276,3 +276,15 @@ def test_so_does_what_one_took_from_a_closed_card_and_no_more() -> None:
     assert ledger.send(UNDO).reason is Reason.CARD_CLOSED
     ledger.done(Refund("orig", 1, 20))
     assert ledger.balance_rp("X") == 0
+
+
+def test_a_correction_is_undone_on_its_own_card_or_not_at_all() -> None:
+    lines = ((PURSE, "A", 10), (SUSPENSE, "found", -10))
+    ledger = after(Adjustment("wati", "x", lines, "A"))
+    ledger.done(Replace("A", "A2"))
+    assert ledger.send(UNDO).reason is Reason.CARD_REPLACED
+    ledger.send(Tap("O", 30, "tj", "in", proof=PROOF))
+    lines = ((PURSE, "O", 30), (SUSPENSE, "found", -30))
+    ledger.send(Adjustment("wati", "x", lines, "O"), terminal="second")
+    entry = ledger.send(Reversal("second", 1))
+    assert (entry.reason, ledger.balance_rp("N")) == (Reason.CARD_REPLACED, 200)

@@ -33,10 +33,10 @@ def test_rupiah_are_written_as_people_read_them(amount_rp: int, text: str) -> No
     assert rupiah(amount_rp) == text
 
 
-def test_events_carry_their_date_and_time(network: Network, result: Result) -> None:
-    text = printed(network, result)
-    assert "2025-11-24 08:30:00.250" in text
-    assert "SIGKILL" in text
+def test_kill_stands_with_its_date_and_what_it_cost(network: Network, result: Result) -> None:
+    text = flat(printed(network, result))
+    assert "Killed with SIGKILL 2025-11-24 08:30:00.250" in text
+    assert "of which replay of 400 entries 120 ms" in text
 
 
 def test_every_operator_and_bank_stands_with_its_balance(network: Network, result: Result) -> None:
@@ -56,8 +56,8 @@ def test_statement_ends_with_sum_journal_figures_verdict_and_next_steps(
     marks = (
         "Sum over all accounts",
         "Throughput",
-        "Latency, all taps",
-        "Latency, but for the outage",
+        "Latency of all taps",
+        "of those the outage did not touch",
         "Balanced to the rupiah.",
         "0 lost, 0 doubled",
         "sum over all accounts Rp0; journal verified",
@@ -70,7 +70,11 @@ def test_statement_ends_with_sum_journal_figures_verdict_and_next_steps(
 
 def test_refusals_are_told_by_reason(network: Network, result: Result) -> None:
     count = Counter(result.refused)["below_floor"]
-    assert f"{count} below_floor" in printed(network, result)
+    assert f"refused: below_floor {count}" in flat(printed(network, result))
+
+
+def test_no_refusals_are_told_as_none(network: Network, result: Result) -> None:
+    assert "refused: none 0" in flat(printed(network, replace(result, refused={})))
 
 
 def test_kept_folder_stands_in_the_commands_quoted_for_a_shell(
@@ -83,8 +87,8 @@ def test_kept_folder_stands_in_the_commands_quoted_for_a_shell(
 
 def test_statement_without_a_kill_has_no_outage(network: Network, result: Result) -> None:
     text = printed(network, replace(result, outage=None))
-    assert "Outage" not in text
-    assert "but for the outage" not in text
+    assert "SIGKILL" not in text
+    assert "outage" not in text
 
 
 def test_what_does_not_balance_is_said_loudly_with_each_difference(
