@@ -136,6 +136,13 @@ def told(terminals: list[Terminal]) -> int:
     return sum(len(terminal.told) for terminal in terminals)
 
 
+async def wait_told(terminals: list[Terminal], least: int) -> None:
+    """Wait until so much was acknowledged: a cycle that did too little would prove nothing."""
+    with trio.move_on_after(WORK_S_MAX):
+        while told(terminals) < least:  # noqa: ASYNC110 - many terminals count together
+            await trio.sleep(0.01)
+
+
 async def drill(folder: Path, cycles: int, seed: int, *, verify_each: bool = True) -> Drill:
     """Kill and start a node `cycles` times, then compare the journal with what was told."""
     chance = random.Random(seed)
@@ -149,10 +156,7 @@ async def drill(folder: Path, cycles: int, seed: int, *, verify_each: bool = Tru
             for terminal in terminals:
                 nursery.start_soon(terminal.work, node.url)
             await trio.sleep(chance.uniform(*WORK_S))
-            # A cycle that did too little would prove nothing.
-            with trio.move_on_after(WORK_S_MAX):
-                while told(terminals) < before + WORK_MIN:
-                    await trio.sleep(0.01)
+            await wait_told(terminals, before + WORK_MIN)
             await trio.to_thread.run_sync(node.kill)
         done = told(terminals) - before
         found.acknowledged_in_least = min(found.acknowledged_in_least, done)
