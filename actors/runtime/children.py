@@ -75,7 +75,7 @@ class Post:
         """Return the post as data."""
         restarts, history = max(self._lives - 1, 0), tuple(self.history)
         if self.life is None:
-            return self.spec.trace(State.STOPPED, self.due_s, restarts, history)
+            return self.spec.trace(State.STOPPED, 0.0, restarts, history)
         state = self.life.state
         if self.wanted and self.vacant:
             state = State.BACKING_OFF

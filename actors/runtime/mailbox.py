@@ -106,6 +106,9 @@ class Mailbox(Generic[M, C]):
     async def get_batch(self, count_max: int) -> list[M]:
         """Wait for a message, and return it with those behind it, `count_max` at most.
 
+        What is returned is the caller's: an actor that is cancelled in the middle of a batch
+        answers the rest of it itself.
+
         Raises:
           MailboxClosed: none will come.
 

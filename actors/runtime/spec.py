@@ -22,7 +22,7 @@ class Restart(StrEnum):
     PERMANENT = "permanent"
     """Each, but for one it was told to make; returning is a failure."""
     TRANSIENT = "transient"
-    """A crash; returning means that its work is done."""
+    """A crash; returning means that its work is done, until a sibling takes it along."""
     TEMPORARY = "temporary"
     """None, also when its siblings are started again."""
 
@@ -125,8 +125,7 @@ class Life:
         if self.alive and not self.told:
             self.told = True
             self.enter(State.STOPPING)
-            drained_by_s = self.since_s + self.spec.shutdown_timeout_s
-            self._scope.deadline = self.gone_by_s = min(self.gone_by_s, drained_by_s)
+            self._scope.deadline = self.gone_by_s = self.since_s + self.spec.shutdown_timeout_s
             self.stopping.set()
 
     @property
@@ -149,9 +148,7 @@ class Life:
         try:
             with self._scope:
                 await self.spec.start(self)
-                ending = Ending.STOPPED if self.told else Ending.RETURNED
-            if self._scope.cancelled_caught:
-                ending = Ending.KILLED if self.told else Ending.CRASHED
+            ending = self._ending()
             failure = self._fault(ending)
         except* Exception as group:  # noqa: BLE001 - it is recorded, whatever it is
             failure = _alone(group)
@@ -159,8 +156,19 @@ class Life:
             ended(self, ending if failure is None else Ending.CRASHED, failure)
             del failure  # it knows this frame: without the cycle it goes when it is let go
 
+    def _ending(self) -> Ending:
+        """Return how a life ended that raised nothing."""
+        cut_short = self._scope.cancelled_caught
+        if self.told:
+            return Ending.KILLED if cut_short else Ending.STOPPED
+        if cut_short:
+            return Ending.CRASHED
+        # Who returns from a tree that is being cancelled may have shielded itself that long.
+        aborted = trio.current_effective_deadline() == -math.inf
+        return Ending.ABORTED if aborted else Ending.RETURNED
+
     def _fault(self, ending: Ending) -> Exception | None:
-        """Return what is wrong with an end that raised nothing."""
+        """Return what is wrong with such an end, if anything is."""
         if ending is Ending.CRASHED:
             return StartTimeout(f"not ready within {self.spec.start_timeout_s:g} s")
         if ending is Ending.RETURNED and self.spec.restart is Restart.PERMANENT:

@@ -239,7 +239,6 @@ class Supervisor:
         self._crowd.admits = False
         await self._stop(list(self._crowd.lives))
         for post in reversed(self._posts[first:]):
-            post.wanted = False
             if post.life:
                 await self._stop([post.life])
 
@@ -282,7 +281,7 @@ class Supervisor:
             post.due_s = end.at_s + wait_s
             self._recycle_from = min(self._recycle_from, self._first_down(post))
         self._tell_end(life, end, failure)
-        if failure and life.spec.is_fatal(failure):
+        if failure is not None and life.spec.is_fatal(failure):
             self._escalate(FatalFailure, life, tuple(post.history), failure)
         elif retried and wait_s is None:
             self._escalate(BudgetSpent, life, tuple(post.history), failure)
@@ -291,7 +290,7 @@ class Supervisor:
         end = self._end(life, ending, failure)
         self._crowd.leave(life, end)
         self._tell_end(life, end, failure)
-        if failure and life.spec.is_fatal(failure):
+        if failure is not None and life.spec.is_fatal(failure):
             self._escalate(FatalFailure, life, (end,), failure)
 
     def _is_retried(self, life: Life, failure: Exception | None) -> bool:
@@ -305,22 +304,20 @@ class Supervisor:
 
     def _first_down(self, post: Post) -> int:
         """Return the first post that goes down with this one."""
-        match self._strategy:
-            case Strategy.ONE_FOR_ONE:
-                return len(self._posts)
-            case Strategy.REST_FOR_ONE:
-                return self._posts.index(post)
-            case Strategy.ONE_FOR_ALL:
-                return 0
+        if self._strategy is Strategy.ONE_FOR_ALL:
+            return 0
+        if self._strategy is Strategy.REST_FOR_ONE:
+            return self._posts.index(post)
+        return len(self._posts)
 
     def _end(self, life: Life, ending: Ending, failure: Exception | None) -> End:
-        if failure:
+        if failure is not None:
             reason = reason_of(failure)
         elif ending is Ending.KILLED:
             reason = f"still there {life.spec.shutdown_timeout_s:g} s after it was told to stop"
         else:
             reason = ending.value
-        life.enter(State.FAILED if failure else State.STOPPED)
+        life.enter(State.STOPPED if failure is None else State.FAILED)
         self._news.set()
         return End(life.since_s, ending, reason)
 
@@ -337,10 +334,10 @@ class Supervisor:
         history: tuple[End, ...],
         failure: Exception | None,
     ) -> None:
-        # A fatal failure counts also while the others are being stopped for a lesser one: what
-        # must not be retried must not look as if it could be.
-        if self._verdict is None or isinstance(self._verdict, FatalFailure) < (
-            kind is FatalFailure
+        # The first verdict stands, but for one: what must not be retried must not look as if it
+        # could be, also when it came up while the others were being stopped for a lesser reason.
+        if self._verdict is None or (
+            kind is FatalFailure and not isinstance(self._verdict, FatalFailure)
         ):
             self._verdict = kind(self.name, life.spec.name, history)
             self._verdict.__cause__ = failure

@@ -1,6 +1,7 @@
 """What a tree tells about itself: plain frozen records, taken at any time without awaiting.
 
-All moments are seconds of trio's clock, so their differences mean something and they do not.
+Moments are seconds of trio's clock, which starts anywhere: only their differences mean something.
+What has not happened yet stands at 0.
 """
 
 from __future__ import annotations
