@@ -43,6 +43,9 @@ fi
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-input --quiet "$@"; }
 
 say "installing the locked packages; the first time takes a minute or two."
-pip install --only-binary=:all: --require-hashes -r requirements.lock
+# The lock is complete, so nothing is resolved: older pips look past it for a package with extras.
+pip install --no-deps --only-binary=:all: --require-hashes -r requirements.lock
 pip install --no-deps --no-build-isolation --editable .
+problems=$("$venv/bin/python" -m pip check) || stop "the lock does not fit pyproject.toml:" \
+    "$problems" "make lock resolves it anew."
 say "ready."
