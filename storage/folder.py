@@ -13,7 +13,7 @@ import fcntl
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import msgspec
 
@@ -31,7 +31,7 @@ FORMAT: Final = 1
 
 
 class _Format(msgspec.Struct):
-    format: int
+    format: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class DataFolder:

@@ -158,10 +158,11 @@ class AccountHistory:
         if card is None or before <= 0:
             return iter(())
         if before <= card.last:
-            # An answer's `next` follows the position of a link: no need to look for it.
+            # An answer's `next` follows the position of a link: no need to look for it. What was
+            # refused before the card existed is no link.
             entry = self._journal.entry_at(before - 1)
             name = self._chain_of(entry)
-            if self._leads_here(name):
+            if (entry.posted or entry.previous >= 0) and self._leads_here(name):
                 return self._chain(before - 1, name)
         chain = self._chain(card.last, card.id)
         for position, name, _ in islice(chain, CHAIN_STEPS_MAX):

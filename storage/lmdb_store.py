@@ -14,8 +14,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
@@ -31,6 +31,7 @@ from storage.errors import (
     refused_by_system,
 )
 from storage.files import sync_names, take_room
+from storage.gate import Gate
 from storage.store import KEY_BYTES_MAX, Change, Row
 
 T = TypeVar("T")
@@ -90,15 +91,16 @@ class LmdbStore:
     ) -> None:
         self._file = path / "data.mdb"
         self._commit = commit
-        self._map = _Map()
+        # Readers stand on the map in memory, and it may not be moved under them.
+        self._map = Gate()
+        self._writing = threading.Lock()
         self._refusal = ""
         if read_only and not self._file.exists():
             raise StorageMissing(f"there is no store in {path}")
         try:
-            self._env = _environment(path, len(tables), read_only=read_only, map_bytes=map_bytes)
-            self._tables = {
-                table: self._env.open_db(table.encode(), create=not read_only) for table in tables
-            }
+            self._env, self._tables = _environment(
+                path, tables, read_only=read_only, map_bytes=map_bytes
+            )
         except (lmdb.Error, OSError) as error:
             raise _translated(error, f"the store in {path} cannot be opened") from error
 
@@ -158,17 +160,13 @@ class LmdbStore:
           StorageFailed: the write or its flush failed; the store refuses all further use.
         """
         held = tuple(changes)
-        try:
-            while True:
-                try:
-                    self._try_to_write(held)
-                    return
-                except lmdb.MapFullError:
+        with self._writing:
+            self._check_usable()
+            try:
+                while not self._try_to_write(held):
                     self._grow()
-                except lmdb.MapResizedError:
-                    self._resize(0)
-        except (lmdb.Error, OSError) as error:
-            raise self._write_failure(error) from error
+            except (lmdb.Error, OSError) as error:
+                raise self._write_failure(error) from error
 
     def copy_to(self, path: Path) -> None:
         """Copy the store as it stands, without its free pages, into another folder.
@@ -192,7 +190,7 @@ class LmdbStore:
 
     def close(self) -> None:
         """Give everything back; later calls raise StorageFailed."""
-        with self._map.moving():
+        with self._writing, self._map.alone():
             self._refusal = self._refusal or "the store is closed"
             self._env.close()
 
@@ -211,18 +209,33 @@ class LmdbStore:
                     pass
                 except lmdb.Error as error:
                     raise _translated(error, f"{self._file} cannot be read") from error
-            self._resize(0)
+            # Another process has made the map larger.
+            with self._writing:
+                self._resize(0)
 
-    def _try_to_write(self, changes: tuple[Change, ...]) -> None:
-        with self._map:
-            self._check_usable()
+    def _try_to_write(self, changes: tuple[Change, ...]) -> bool:
+        """Write the changes, or return False if the map has no room for them."""
+        try:
             transaction = self._env.begin(write=True)
-            try:
-                self._change(transaction, changes)
-                self._commit(transaction)
-            finally:
-                # Without effect after a commit.
-                transaction.abort()
+        except lmdb.MapResizedError:
+            self._resize(0)
+            transaction = self._env.begin(write=True)
+        try:
+            self._change(transaction, changes)
+            self._commit(transaction)
+        except lmdb.MapFullError:
+            self._abort(transaction)
+            return False
+        except BaseException:
+            self._abort(transaction)
+            raise
+        return True
+
+    def _abort(self, transaction: LmdbTransaction) -> None:
+        # The library aborts when nobody else is inside it, and would wait for that for as long
+        # as readers keep coming.
+        with self._map.alone():
+            transaction.abort()
 
     def _change(self, transaction: LmdbTransaction, changes: tuple[Change, ...]) -> None:
         last_keys: dict[str, bytes] = {}
@@ -246,7 +259,7 @@ class LmdbStore:
         if isinstance(failure, StorageFull):
             # LMDB itself remembers when it no longer knows what stands on the disk.
             try:
-                self._env.begin(write=True).abort()
+                self._abort(self._env.begin(write=True))
             except lmdb.Error:
                 failure = StorageFailed(str(failure))
             else:
@@ -267,7 +280,7 @@ class LmdbStore:
 
     def _resize(self, size: int) -> None:
         """Move the map; the size 0 takes over what another process has made of it."""
-        with self._map.moving():
+        with self._map.alone():
             self._env.set_mapsize(size)
 
     def _copy_into(self, descriptor: int) -> None:
@@ -277,33 +290,9 @@ class LmdbStore:
         self._env.copyfd(descriptor, compact=True)
 
 
-class _Map:
-    """The map in memory: many threads may stand on it, or one may move it."""
-
-    def __init__(self) -> None:
-        self._door = threading.Lock()
-        self._inside = 0
-        self._left = threading.Condition(threading.Lock())
-
-    def __enter__(self) -> None:
-        with self._door, self._left:
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._left:
-            self._inside -= 1
-            self._left.notify()
-
-    @contextmanager
-    def moving(self) -> Iterator[None]:
-        """Keep the others out; those inside are waited for, and none of them stays for long."""
-        with self._door, self._left:
-            while self._inside:
-                self._left.wait()
-            yield
-
-
-def _environment(path: Path, tables: int, *, read_only: bool, map_bytes: int) -> lmdb.Environment:
+def _environment(
+    path: Path, tables: Sequence[str], *, read_only: bool, map_bytes: int
+) -> tuple[lmdb.Environment, dict[str, lmdb._Database]]:
     file = path / "data.mdb"
     is_new = not file.exists()
     if is_new:
@@ -315,19 +304,19 @@ def _environment(path: Path, tables: int, *, read_only: bool, map_bytes: int) ->
         map_size=0 if read_only else max(map_bytes, 0 if is_new else file.stat().st_size),
         readonly=read_only,
         meminit=False,
-        max_dbs=tables,
+        max_dbs=len(tables),
         max_spare_txns=1,
     )
-    try:
+    with ExitStack() as opened:
+        opened.callback(env.close)
         _check_length(env, file)
         if not read_only:
             take_room(file, env.info()["map_size"])
-    except BaseException:
-        env.close()
-        raise
-    if is_new:
-        sync_names(path)
-    return env
+        if is_new:
+            sync_names(path)
+        found = {table: env.open_db(table.encode(), create=not read_only) for table in tables}
+        opened.pop_all()
+    return env, found
 
 
 def _check_length(env: lmdb.Environment, file: Path) -> None:

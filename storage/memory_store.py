@@ -69,16 +69,14 @@ class MemoryStore:
           StorageFull: as asked for by `fail_next`; nothing was written.
           StorageFailed: as asked for by `fail_next`, or the store is frozen or closed.
         """
-        held = tuple(changes)
+        held = [(self._tables[table], key, value) for table, key, value in changes]
+        assert all(0 < len(key) <= KEY_BYTES_MAX for _, key, _ in held)
         with self._lock:
             self._check_usable()
-            for table, key, _ in held:
-                self._usable(table)
-                assert 0 < len(key) <= KEY_BYTES_MAX
             fault, reaches_disk = self._faults.pop(0) if self._faults else (None, True)
             if reaches_disk:
                 for table, key, value in held:
-                    self._tables[table].set(key, value)
+                    table.set(key, value)
             if fault is None:
                 return
             if isinstance(fault, StorageFailed):

@@ -15,6 +15,10 @@ V = TypeVar("V")
 _MERGE_ROWS_MAX: Final = 10_000
 """Rows of a checkpoint that are copied into the cache, half a millisecond; more take its place."""
 
+_LET_GO_ROWS: Final = 2
+"""Rows let go for each that comes. To free a hundred thousand at once takes fifty milliseconds, in
+which nobody's tap is decided."""
+
 
 class Overlay(Generic[K, V]):
     """A table for the book; all but `peek` belong to the thread that decides.
@@ -39,6 +43,7 @@ class Overlay(Generic[K, V]):
         self._saving: dict[K, V] = {}
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
+        self._dropped: list[dict[K, V]] = []
 
     def get(self, key: K, /) -> V | None:
         """Return the row, or None."""
@@ -61,6 +66,8 @@ class Overlay(Generic[K, V]):
     def __setitem__(self, key: K, row: V, /) -> None:
         """Set the row; the next checkpoint writes it."""
         self._current[key] = row
+        if self._dropped:
+            self._let_go(1)
 
     def peek(self, key: K) -> V | None:
         """Return the row, or None, from any thread: nothing is moved.
@@ -76,12 +83,18 @@ class Overlay(Generic[K, V]):
 
     def prefetch(self, keys: Iterable[K]) -> None:
         """Load what is not in memory of some keys, in one look at the views."""
-        layers = (self._current, self._saving, self._young, self._old)
-        missing = [key for key in set(keys) if not any(key in layer for layer in layers)]
-        rows = self._load(missing) if missing else ()
-        for key, row in zip(missing, rows, strict=True):
-            if row is not None:
-                self._keep(key, row)
+        current, saving, young, old = self._current, self._saving, self._young, self._old
+        missing = [
+            key
+            for key in set(keys)
+            if key not in current and key not in saving and key not in young and key not in old
+        ]
+        if not missing:
+            return
+        rows = zip(missing, self._load(missing), strict=True)
+        found = {key: row for key, row in rows if row is not None}
+        self._make_room(len(found))
+        self._young.update(found)
 
     def freeze(self) -> Mapping[K, V]:
         """Return the rows changed since the last checkpoint, for one that begins now."""
@@ -97,7 +110,7 @@ class Overlay(Generic[K, V]):
         if len(saving) <= _MERGE_ROWS_MAX:
             self._young.update(saving)
         else:
-            self._old, self._young = self._young, saving
+            self._begin_generation(saving)
 
     def restore(self) -> None:
         """The checkpoint failed: the frozen rows wait for the next one, under newer ones."""
@@ -105,10 +118,26 @@ class Overlay(Generic[K, V]):
         self._saving = {}
 
     def clean_rows(self) -> int:
-        """Return how many rows the cache holds."""
-        return len(self._young) + len(self._old)
+        """Return how many rows the cache holds, those that are being let go among them."""
+        return len(self._young) + len(self._old) + sum(map(len, self._dropped))
 
     def _keep(self, key: K, row: V) -> None:
-        if len(self._young) >= self._generation_max:
-            self._old, self._young = self._young, {}
+        self._make_room(1)
         self._young[key] = row
+
+    def _make_room(self, rows: int) -> None:
+        if len(self._young) + rows > self._generation_max:
+            self._begin_generation({})
+        if self._dropped:
+            self._let_go(rows)
+
+    def _begin_generation(self, rows: dict[K, V]) -> None:
+        self._dropped.append(self._old)
+        self._old, self._young = self._young, rows
+
+    def _let_go(self, rows: int) -> None:
+        oldest = self._dropped[0]
+        for _ in range(min(_LET_GO_ROWS * rows, len(oldest))):
+            oldest.popitem()
+        if not oldest:
+            del self._dropped[0]

@@ -43,20 +43,26 @@ class TerminalRuns:
         self._counters = array(_INTEGER)
         self._positions = array(_INTEGER)
         self._counts = array(_INTEGER)
+        # Where the latest run would go on.
+        self._next_counter = 0
+        self._next_position = 0
 
     def add(self, first_counter: int, first_position: int, count: int) -> None:
         """Add counters that are in no run yet; the latest run grows where they continue it."""
-        counters = self._counters
-        if not counters or first_counter > counters[-1]:
-            if counters and self._continues(first_counter, first_position):
-                self._counts[-1] += count
-                return
-            at = len(counters)
+        if first_counter < self._next_counter:
+            at = bisect_right(self._counters, first_counter)
+            self._counters.insert(at, first_counter)
+            self._positions.insert(at, first_position)
+            self._counts.insert(at, count)
+            return
+        if first_counter == self._next_counter and first_position == self._next_position:
+            self._counts[-1] += count
         else:
-            at = bisect_right(counters, first_counter)
-        counters.insert(at, first_counter)
-        self._positions.insert(at, first_position)
-        self._counts.insert(at, count)
+            self._counters.append(first_counter)
+            self._positions.append(first_position)
+            self._counts.append(count)
+        self._next_counter = first_counter + count
+        self._next_position = first_position + count
 
     def position_of(self, counter: int) -> int | None:
         """Return where a counter stands, or None."""
@@ -66,13 +72,6 @@ class TerminalRuns:
     def __iter__(self) -> Iterator[Run]:
         """Walk the runs by ascending counter."""
         return map(self._run, range(len(self._counters)))
-
-    def _continues(self, first_counter: int, first_position: int) -> bool:
-        count = self._counts[-1]
-        return (
-            self._counters[-1] + count == first_counter
-            and self._positions[-1] + count == first_position
-        )
 
     def _run(self, at: int) -> Run:
         return Run(self.terminal, self._counters[at], self._positions[at], self._counts[at])

@@ -103,6 +103,20 @@ def decode(decoder: msgspec.msgpack.Decoder[V], value: bytes) -> V:
         raise unreadable(str(error)) from error
 
 
+def decode_all(
+    decoder: msgspec.msgpack.Decoder[V], values: Iterable[bytes | None]
+) -> list[V | None]:
+    """Return what values say; None where there is none.
+
+    Raises:
+      StorageDamaged: one is not what was written.
+    """
+    try:
+        return [None if value is None else decoder.decode(value) for value in values]
+    except msgspec.MsgspecError as error:
+        raise unreadable(str(error)) from error
+
+
 def unreadable(why: str) -> StorageDamaged:
     """Return the error that refuses the views, with what to do about it."""
     return StorageDamaged(

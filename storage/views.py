@@ -43,6 +43,7 @@ from storage.view_rows import (
     account_key,
     account_of,
     decode,
+    decode_all,
     encode,
     name_key,
     number_of,
@@ -100,17 +101,17 @@ class Views:
     def cards(self, names: Sequence[str]) -> list[Card | None]:
         """Return cards by name."""
         values = self._values(CARDS, [name_key(name) for name in names])
-        return [None if value is None else decode(CARD, value) for value in values]
+        return decode_all(CARD, values)
 
     def terminals(self, names: Sequence[str]) -> list[Seen | None]:
         """Return what has been seen of terminals."""
         values = self._values(TERMINALS, [name_key(name) for name in names])
-        return [None if value is None else decode(SEEN, value) for value in values]
+        return decode_all(SEEN, values)
 
     def returned(self, transactions: Sequence[TransactionId]) -> list[int | None]:
         """Return the rupiah given back of transactions."""
         values = self._values(RETURNED, [transaction_key(*each) for each in transactions])
-        return [None if value is None else decode(AMOUNT, value) for value in values]
+        return decode_all(AMOUNT, values)
 
     def run_before(self, terminal: str, counter: int) -> Run | None:
         """Return the terminal's run with the greatest first counter up to the given one."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.book import Book, TransactionId, empty_accounts
 from engine.card import Card
@@ -35,9 +38,12 @@ from engine.transaction import (
     Unblock,
     Void,
 )
+from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
+from storage.lmdb_store import LmdbStore
 from storage.memory_store import MemoryStore
 from storage.shard_store import ShardStore
+from storage.store import all_rows
 from storage.view_rows import VIEWS_TABLES
 
 NOON_MS: Final = 1_760_000_000_000
@@ -48,10 +54,14 @@ CARDS: Final = ("6013000000000001", "6013000000000002", "6013000000000003", "601
 TERMINALS: Final = ("GATE-1", "BUS-2", "\0", "\0\0")
 """The last two are no names, and would be mixed up by keys that put a mark between their parts."""
 
+SOME: Final = "@"
+"""In place of a terminal: one of the transactions that an intent can refer to, whichever it is."""
+
 cards = st.sampled_from(CARDS)
 terminals = st.sampled_from(TERMINALS)
 _amounts = st.integers(1, 20_000)
 _counters = st.integers(1, 12)
+_references = st.sampled_from([SOME, SOME, SOME, TERMINALS[0]])
 _operators = st.sampled_from(["transjakarta", "mrtj"])
 _programmes = st.sampled_from(["", "", "kjp", "kls"])
 _proofs = st.sampled_from([None, PROOF])
@@ -75,8 +85,8 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     parts,
     parts,
     st.builds(Group, st.lists(parts, min_size=1, max_size=3).map(tuple)),
-    st.builds(Reversal, terminals, _counters),
-    st.builds(Refund, terminals, _counters, _amounts),
+    st.builds(Reversal, _references, _counters),
+    st.builds(Refund, _references, _counters, _amounts),
     st.builds(Replace, cards, cards),
     st.builds(Close, cards),
     st.builds(Block, cards, st.just("lost")),
@@ -85,8 +95,8 @@ intents: st.SearchStrategy[Intent] = st.one_of(
         *(Hold, cards, _amounts, st.sampled_from(["operator", "merchant"]), st.just("kiosk")),
         st.integers(1, 10 * MINUTE_MS),
     ),
-    st.builds(Post, cards, terminals, _counters, _amounts),
-    st.builds(Void, cards, terminals, _counters),
+    st.builds(Post, cards, _references, _counters, _amounts),
+    st.builds(Void, cards, _references, _counters),
     st.builds(
         lambda card, amount_rp: Adjustment(
             "officer", "counted", ((1, card, amount_rp), (9, "pool", -amount_rp)), card
@@ -160,6 +170,7 @@ class City:
         """
         book = self.shard.book
         seen = book.terminals.get(terminal) or Seen()
+        intent = self._resolved(intent)
         counter = 1
         while seen.has(counter) or (skip := skip - 1) >= 0:
             counter += 1
@@ -173,6 +184,18 @@ class City:
         self.entries.append(entry)
         return entry
 
+    def _resolved(self, intent: Intent) -> Intent:
+        if not isinstance(intent, Post | Void | Refund | Reversal) or intent.terminal != SOME:
+            return intent
+        kinds = Hold if isinstance(intent, Post | Void) else Tap | Purchase | Group | TopUp
+        fitting = [each for each in self.entries if isinstance(each.intent, kinds) and each.posted]
+        if not fitting:
+            return intent
+        chosen = fitting[-intent.counter % len(fitting)]
+        named = replace(intent, terminal=chosen.terminal, counter=chosen.counter)
+        is_held = isinstance(named, Post | Void)
+        return replace(named, card=chosen.intent.card) if is_held else named
+
     def run(self, *wanted: Intent, terminal: str = TERMINALS[0]) -> None:
         """Send intents and commit them as one block."""
         for intent in wanted:
@@ -184,6 +207,29 @@ class City:
         if len(self.entries) > self.durable:
             self.shard.append(self.entries[self.durable :], self.now_ms)
         self.now_ms += MINUTE_MS
+
+
+def lively_city() -> City:
+    """Return a city in which most of what `intents` wants can be done."""
+    city = City()
+    city.run(
+        *(Issue(card, "account", "dki") for card in CARDS[:2]), Issue(CARDS[2], "stored", "dki")
+    )
+    city.run(*(TopUp(card, 500_000, "dki") for card in CARDS[:3]))
+    city.run(*(TopUp(card, 300_000, purse="kjp", proof=PROOF) for card in CARDS[:3]))
+    return city
+
+
+def write_folder(city: City, path: Path) -> Path:
+    """Write a city's stores to a data folder; return its path."""
+    with DataFolder.open(path, create=True) as data:
+        for source, where, tables in (
+            (city.journal, data.journal, JOURNAL_TABLES),
+            (city.views, data.views, VIEWS_TABLES),
+        ):
+            with closing(LmdbStore(where, tables=tables)) as store:
+                store.write((table, *row) for table in tables for row in all_rows(source, table))
+    return path
 
 
 def folded(entries: Iterable[Entry]) -> Book:

@@ -18,10 +18,9 @@ from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
 from storage.shard_store import ShardStore
-from storage.store import all_rows
 from storage.verify import verify_folder
 from storage.view_rows import VIEWS_TABLES
-from tests.storage.city import CARDS, City, folded
+from tests.storage.city import CARDS, City, folded, write_folder
 
 POSITIONS = range(12)
 
@@ -44,16 +43,9 @@ def city() -> City:
 
 @pytest.fixture
 def folder(city: City, tmp_path: Path) -> Path:
-    path = tmp_path / "data"
-    with DataFolder.open(path, create=True) as data:
-        for source, where, tables in (
-            (city.journal, data.journal, JOURNAL_TABLES),
-            (city.views, data.views, VIEWS_TABLES),
-        ):
-            with closing(LmdbStore(where, tables=tables)) as store:
-                store.write((table, *row) for table in tables for row in all_rows(source, table))
-        with closing(LmdbStore(data.keys, tables=KEYS_TABLES)) as store:
-            KeyStore(store).enroll("GATE-1", bytes(32), role="terminal", at_ms=5)
+    path = write_folder(city, tmp_path / "data")
+    with closing(LmdbStore(path / "keys", tables=KEYS_TABLES)) as store:
+        KeyStore(store).enroll("GATE-1", bytes(32), role="terminal", at_ms=5)
     return path
 
 

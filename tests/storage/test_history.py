@@ -20,7 +20,16 @@ from engine.advance import card_of
 from engine.transaction import Entry, Intent, Issue, Replace, Tap, TopUp
 from storage.history import AccountHistory, Line, exceptions_before
 from storage.views import Views
-from tests.storage.city import CARDS, MINUTE_MS, NOON_MS, PROOF, City, intents, terminals
+from tests.storage.city import (
+    CARDS,
+    MINUTE_MS,
+    NOON_MS,
+    PROOF,
+    City,
+    intents,
+    lively_city,
+    terminals,
+)
 
 OPERATOR = (OPERATOR_REVENUE, "transjakarta")
 ACCOUNTS = [
@@ -82,15 +91,16 @@ def all_lines(history: AccountHistory, before: int | None, limit: int) -> list[L
 def test_the_past_is_what_the_journal_says(
     blocks: list[list[tuple[Intent, str]]], data: st.DataObject
 ) -> None:
-    city = City()
+    city = lively_city()
     for block in blocks:
         for intent, terminal in block:
             city.send(intent, terminal)
+            if data.draw(st.integers(0, 5)) == 0:
+                # Anywhere, also in the middle of a block.
+                city.shard.views.write_landmark(len(city.entries), city.shard.book.accounts)
         city.commit()
         if data.draw(st.booleans()):
             city.shard.checkpoint()
-        if data.draw(st.booleans()):
-            city.shard.views.write_landmark(city.durable, city.shard.book.accounts)
     account = data.draw(st.sampled_from(ACCOUNTS))
     limit = data.draw(st.integers(1, 5))
     entries = city.entries
@@ -132,6 +142,22 @@ def test_a_place_that_no_answer_named_is_looked_for_along_the_chain(city: City) 
     assert [line.position for line in all_lines(history, 8, 10)] == [6, 4, 2]
 
 
+def test_what_was_refused_before_a_card_existed_is_none_of_its_history(city: City) -> None:
+    city.run(tap(CARDS[2]), Replace(CARDS[0], CARDS[2]), tap(CARDS[2]))
+    assert not city.entries[4].posted
+    lines = all_lines(city.shard.history(PURSE, CARDS[2]), 5, 10)
+    assert [line.position for line in lines] == [2]
+
+
+def test_a_landmark_may_stand_in_the_middle_of_a_block(city: City) -> None:
+    city.send(tap())
+    city.shard.views.write_landmark(5, city.shard.book.accounts)
+    city.run(tap(), tap())
+    city.run(tap())
+    history = city.shard.history(*OPERATOR)
+    assert [history.balance_at(at) for at in range(4, 9)] == [0, 3500, 7000, 10_500, 14_000]
+
+
 def test_what_lies_too_far_back_is_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     city.run(*[tap(), tap(CARDS[1])] * 3)
     monkeypatch.setattr("storage.history.CHAIN_STEPS_MAX", 2)
@@ -170,13 +196,14 @@ def test_the_work_of_one_answer_about_a_purse_is_bounded(
 def test_the_work_of_one_answer_about_another_account_is_bounded(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(6):
-        city.run(tap())
+    for _ in range(3):
+        city.run(tap(), tap())
+    assert len(all_lines(city.shard.history(*OPERATOR), None, 1)) == 6
     monkeypatch.setattr("storage.history.STATEMENT_BLOCKS_MAX", 2)
     history = city.shard.history(*OPERATOR)
     answer = history.statement(None, 5)
     assert answer is not None
-    assert ([line.position for line in answer.lines], answer.next) == ([9, 8], 8)
+    assert ([line.position for line in answer.lines], answer.next) == ([9, 8, 7, 6], 6)
     assert len(all_lines(history, None, 5)) == 6
 
 

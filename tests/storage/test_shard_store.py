@@ -7,7 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engine.transaction import Intent, Issue, Tap, TopUp
+from engine.accounts import OPERATOR_REVENUE
+from engine.transaction import Intent, Issue, Reversal, Tap, TopUp
 from storage.errors import StorageDamaged, StorageFailed, StorageFull
 from storage.history import exceptions_before
 from storage.journal import BLOCKS
@@ -15,7 +16,15 @@ from storage.shard_store import ShardStore
 from storage.view_rows import CARDS as CARD_ROWS
 from storage.view_rows import STANDING
 from storage.views import Checkpoint
-from tests.storage.city import CARDS, PROOF, City, assert_same_state, intents, terminals
+from tests.storage.city import (
+    CARDS,
+    PROOF,
+    City,
+    assert_same_state,
+    intents,
+    lively_city,
+    terminals,
+)
 
 
 class ShardLife(RuleBasedStateMachine):
@@ -23,7 +32,7 @@ class ShardLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.city = City()
+        self.city = lively_city()
         self.checkpoint: Checkpoint | None = None
         self.is_written = False
 
@@ -219,6 +228,21 @@ def test_a_checkpoint_on_a_full_disk_leaves_everything_as_it_was(city: City) -> 
     city.run(Tap(CARDS[3], 100, "nobody's name", "in", proof=PROOF))
     city.shard.checkpoint()
     assert_same_state(city)
+    city.restart()
+    assert city.shard.recovered.replayed_entries == 0
+    assert_same_state(city)
+
+
+def test_a_balance_that_came_back_to_what_it_was_is_written_too(city: City) -> None:
+    for intent in (tap(), Tap(CARDS[1], 1000, "mrtj", "in"), Reversal("GATE-1", 10)):
+        city.run(intent)
+        city.shard.checkpoint()
+    city.restart()
+    assert city.shard.book.accounts[OPERATOR_REVENUE] == {"transjakarta": 3500, "mrtj": 0}
+    city.run(tap())
+    city.shard.checkpoint()
+    city.run(Reversal("GATE-1", 12))
+    city.shard.checkpoint()
     city.restart()
     assert city.shard.recovered.replayed_entries == 0
     assert_same_state(city)

@@ -16,10 +16,8 @@ from engine.errors import Reason
 from engine.transaction import Entry, Intent, Issue, Refund, Replace, Reversal, Tap, TopUp
 from storage.block import open_block, seal
 from storage.errors import StorageDamaged
-from storage.folder import DataFolder
 from storage.journal import BLOCKS, chain
 from storage.journal import TABLES as JOURNAL_TABLES
-from storage.lmdb_store import LmdbStore
 from storage.memory_store import MemoryStore
 from storage.store import all_rows
 from storage.verify import PROBLEMS_MAX, Report, verify, verify_folder
@@ -36,7 +34,7 @@ from storage.view_rows import (
     name_key,
 )
 from tests.storage.city import CARDS as NAMES
-from tests.storage.city import PROOF, City, intents, terminals
+from tests.storage.city import PROOF, City, intents, lively_city, terminals, write_folder
 
 BLOCKS_THERE: Final = 6
 
@@ -143,7 +141,7 @@ def test_an_empty_journal_is_fine() -> None:
 def test_whatever_a_shard_writes_is_fine(
     blocks: list[list[tuple[Intent, str]]], data: st.DataObject
 ) -> None:
-    city = City()
+    city = lively_city()
     for block in blocks:
         for intent, terminal in block:
             city.send(intent, terminal, skip=data.draw(st.sampled_from([0, 0, 1])))
@@ -444,17 +442,7 @@ def test_rows_of_views_that_stand_nowhere_are_found(city: City, value: bytes | N
 @pytest.fixture
 def folder(city: City, tmp_path: Path) -> Path:
     """The city's stores as a data folder."""
-    path = tmp_path / "data"
-    with DataFolder.open(path, create=True) as data:
-        for source, where, tables in (
-            (city.journal, data.journal, JOURNAL_TABLES),
-            (city.views, data.views, VIEWS_TABLES),
-        ):
-            store = LmdbStore(where, tables=tables)
-            for table in tables:
-                store.write([(table, key, value) for key, value in all_rows(source, table)])
-            store.close()
-    return path
+    return write_folder(city, tmp_path / "data")
 
 
 def scratch(tmp_path: Path) -> Path:

@@ -1,0 +1,248 @@
+"""A store on disk that is written by a process of its own.
+
+A checkpoint is some hundred thousand rows. Written by a thread of the node it would hold the
+interpreter against the thread that decides, a hundred milliseconds and more at a time; and it would
+take from the one core that taps are decided on. So the rows are handed through a pipe to another
+process, which writes them in one step, and the node reads what that process has written.
+
+    node -> pipe: frames of changes, then an empty one -> writer process -> LMDB
+    node <- pipe: what became of them                  <-
+
+The writer ends when its pipe does, so it never outlives the node for longer than it takes to finish
+a write. A node that starts meanwhile waits for that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
+from itertools import islice
+from pathlib import Path
+from typing import IO, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from storage.errors import StorageError, StorageFailed, StorageFull
+from storage.lmdb_store import LmdbStore
+from storage.store import Change, Row, Store
+
+CHANGES_PER_FRAME: Final = 32
+"""Between two frames the interpreter is free: the deciding thread waits for thirty microseconds."""
+
+EXIT_TIMEOUT_S: Final = 60.0
+"""To finish a write, when told to end; far more than a disk takes that still works."""
+
+_LENGTH: Final = struct.Struct(">I")
+
+Outcome: TypeAlias = Literal["done", "full", "failed"]
+
+
+class _Reply(Struct, array_like=True):
+    outcome: Outcome
+    text: str
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_CHANGES: Final = msgspec.msgpack.Decoder(list[Change] | None)
+"""Some changes; an empty list says that these were all, and None that none of them counts."""
+_REPLY: Final = msgspec.msgpack.Decoder(_Reply)
+
+
+def start_writer(path: Path, tables: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start the process that writes a store."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "storage.process_store", str(path.resolve()), *tables],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # Where this package lies; and apart from the terminal, whose Ctrl-C is the node's.
+        cwd=Path(__file__).parent.parent,
+        start_new_session=True,
+    )
+
+
+class ProcessStore:
+    """Tables on disk; reads are this process's own, writes those of a second one.
+
+    Args:
+      path: folder of the environment; it is made if it does not exist.
+      tables: names of all tables.
+      start: starts the second process; a test may put a failing one here.
+
+    Raises:
+      StorageError: as LmdbStore raises it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tables: Sequence[str],
+        start: Callable[[Path, Sequence[str]], subprocess.Popen[bytes]] = start_writer,
+    ) -> None:
+        with _Turn(path):
+            LmdbStore(path, tables=tables).close()
+        self._reader = LmdbStore(path, tables=tables, read_only=True)
+        self._refusal = ""
+        self._writer = start(path, tables)
+
+    def get(self, table: str, key: bytes) -> bytes | None:
+        """Return the value of a key, or None."""
+        return self._reader.get(table, key)
+
+    def get_many(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return the values of several keys in one look, in the order of the keys."""
+        return self._reader.get_many(table, keys)
+
+    def scan(self, table: str, start: bytes = b"", *, limit: int) -> list[Row]:
+        """Return up to `limit` rows whose keys are `start` or above, in ascending order."""
+        return self._reader.scan(table, start, limit=limit)
+
+    def scan_back(self, table: str, start: bytes | None = None, *, limit: int) -> list[Row]:
+        """Return up to `limit` rows whose keys are `start` or below, in descending order."""
+        return self._reader.scan_back(table, start, limit=limit)
+
+    def count(self, table: str) -> int:
+        """Return the number of rows."""
+        return self._reader.count(table)
+
+    def write(self, changes: Iterable[Change]) -> None:
+        """Make all changes, or none.
+
+        Durability: on return they are on disk.
+
+        Raises:
+          StorageFull: no room on the disk; nothing was written, and it may be tried again.
+          StorageFailed: the write failed, or the other process is gone; the store is closed.
+        """
+        if self._refusal:
+            raise StorageFailed(self._refusal)
+        assert self._writer.stdin is not None
+        assert self._writer.stdout is not None
+        try:
+            _send_changes(self._writer.stdin, changes)
+            raw = _read_frame(self._writer.stdout)
+        except BrokenPipeError:
+            raw = None
+        reply = (
+            _Reply("failed", "the process that writes is gone")
+            if raw is None
+            else _REPLY.decode(raw)
+        )
+        if reply.outcome == "full":
+            raise StorageFull(reply.text)
+        if reply.outcome == "failed":
+            self._end(reply.text)
+            raise StorageFailed(reply.text)
+
+    def close(self) -> None:
+        """Give everything back; later calls raise StorageFailed."""
+        self._end("the store is closed")
+
+    def _end(self, refusal: str) -> None:
+        if self._refusal:
+            return
+        self._refusal = refusal
+        self._reader.close()
+        with self._writer:
+            try:
+                self._writer.communicate(timeout=EXIT_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self._writer.kill()
+
+
+class _Turn:
+    """One process at a time may be the writer; the others wait for it to end."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path / "writer"
+
+    def __enter__(self) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+def _send_changes(pipe: IO[bytes], changes: Iterable[Change]) -> None:
+    rest = iter(changes)
+    chunk: list[Change] | None = [*islice(rest, CHANGES_PER_FRAME)]
+    while chunk:
+        _send_frame(pipe, _ENCODER.encode(chunk))
+        try:
+            chunk = [*islice(rest, CHANGES_PER_FRAME)]
+        except BaseException:
+            _send_frame(pipe, _ENCODER.encode(None))
+            raise
+    _send_frame(pipe, _ENCODER.encode(chunk))
+
+
+def _send_frame(pipe: IO[bytes], payload: bytes) -> None:
+    pipe.write(_LENGTH.pack(len(payload)) + payload)
+    pipe.flush()
+
+
+def _read_frame(pipe: IO[bytes]) -> bytes | None:
+    """Return the next frame; None if the other side is gone."""
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (size,) = _LENGTH.unpack(head)
+    payload = pipe.read(size)
+    return payload if len(payload) == size else None
+
+
+def serve(store: Store, requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Write what comes, until nothing comes any more.
+
+    Args:
+      store: where to.
+      requests: frames of changes.
+      replies: takes a frame for each write.
+    """
+    held: list[Change] = []
+    while (raw := _read_frame(requests)) is not None:
+        changes = _CHANGES.decode(raw)
+        if changes:
+            held += changes
+            continue
+        reply = None if changes is None else _written(store, held)
+        held = []
+        if reply is not None:
+            _send_frame(replies, _ENCODER.encode(reply))
+
+
+def _written(store: Store, changes: list[Change]) -> _Reply:
+    try:
+        store.write(changes)
+    except StorageFull as full:
+        return _Reply("full", str(full))
+    except StorageError as error:
+        return _Reply("failed", str(error))
+    return _Reply("done", "")
+
+
+def main() -> None:
+    """Be the writer: the arguments are the folder and the tables."""
+    # Those who stop a node stop its writer last, by closing the pipe.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    path = Path(sys.argv[1])
+    with (
+        _Turn(path),
+        closing(LmdbStore(path, tables=sys.argv[2:])) as store,
+        # If the node was killed meanwhile, nobody is left to be told of the last write.
+        suppress(BrokenPipeError),
+    ):
+        serve(store, sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()
