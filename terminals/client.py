@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import SplitResult, urlsplit
 
 import trio
 import trio_websocket
@@ -35,8 +36,7 @@ from terminals.window import Batch, Unanswered
 from terminals.work import OnOutcome, Question, Statistics, Work
 
 CONNECT_S: Final = 5
-"""From the first packet to the open websocket. trio-websocket does not see a node that dies in
-between, so this is also how long such a death goes unnoticed."""
+"""For the TCP connection, and again for the websocket on it."""
 CLOSE_S: Final = 2
 """For the node to answer a close frame; a dead one does not."""
 RECEIVE_BYTES: Final = 16 * 1024
@@ -56,7 +56,8 @@ class ClientOptions:
       last_counter: the highest counter used so far, where the terminal remembers more than the
         node does.
       patience_s: longest time without progress before the client gives up a node.
-      backoff_first_s, backoff_s_max: pause before the first new connection, doubled each time.
+      backoff_first_s, backoff_s_max: longest pause before the first new connection, doubled each
+        time, and its bound.
       handshake_s: from the open connection to `ready`.
       answer_s: longest wait for an answer before a connection is held to be dead.
       silence_s: longest wait for any message.
@@ -65,8 +66,8 @@ class ClientOptions:
     software: str = "jakarta-one"
     last_counter: int = 0
     patience_s: float = 120.0
-    backoff_first_s: float = 0.05
-    backoff_s_max: float = 5.0
+    backoff_first_s: float = 1.0
+    backoff_s_max: float = 60.0
     handshake_s: float = limits.HANDSHAKE_S
     answer_s: float = 30.0
     silence_s: float = limits.IDLE_S
@@ -77,28 +78,88 @@ async def websocket(url: str) -> AsyncIterator[Link]:
     """Open a websocket to a node.
 
     Raises:
-      LinkLost: no connection, or it did not end in good order.
+      LinkLost: no connection, or the node is not ready for one.
       NodeRefused: whatever answers there is no node of this protocol.
+
+    Cancellation: the connection is dropped instead of closed.
     """
+    parts = _parts(url)
+    stream = await _open_stream(parts)
     try:
-        async with trio_websocket.open_websocket_url(
-            url,
+        # trio-websocket leaves the stream open when the websocket does not come about: it is ours.
+        async with stream, _flat_nursery() as nursery:
+            connection = await _open_websocket(nursery, stream, parts)
+            yield _WebSocket(connection)
+            with trio.move_on_after(CLOSE_S):
+                await connection.aclose()
+            nursery.cancel_scope.cancel()
+    except trio_websocket.ConnectionRejected as rejected:
+        if rejected.status_code >= HTTP_SERVER_ERROR:
+            raise LinkLost(f"{url} answers {rejected.status_code}") from rejected
+        raise NodeRefused(f"http_{rejected.status_code}", "", f"{url} is no node") from rejected
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in {"ws", "wss"} and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise NodeRefused("url", "", f"{url!r} is not of the form ws://HOST:PORT")
+
+
+async def _open_stream(parts: SplitResult) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+    host = parts.hostname or ""
+    try:
+        with trio.fail_after(CONNECT_S):
+            if parts.scheme == "wss":
+                return await trio.open_ssl_over_tcp_stream(
+                    host, parts.port or 443, https_compatible=True
+                )
+            return await trio.open_tcp_stream(host, parts.port or 80)
+    except trio.TooSlowError as error:
+        raise LinkLost(f"no connection to {parts.netloc} in {CONNECT_S:g} s") from error
+    except OSError as error:
+        raise LinkLost(f"no connection to {parts.netloc}: {error.strerror or error}") from error
+
+
+async def _open_websocket(
+    nursery: trio.Nursery,
+    stream: trio.SocketStream | trio.SSLStream[trio.SocketStream],
+    parts: SplitResult,
+) -> trio_websocket.WebSocketConnection:
+    connection: trio_websocket.WebSocketConnection | None = None
+    # It does not see a peer that dies before it has answered; this sees it, if late.
+    with trio.move_on_after(CONNECT_S):
+        connection = await trio_websocket.wrap_client_stream(
+            nursery,
+            stream,
+            parts.netloc,
+            parts.path or "/",
             subprotocols=[SUBPROTOCOL],
             message_queue_size=MESSAGES_QUEUED_MAX,
             max_message_size=limits.FRAME_BYTES_MAX,
             receive_buffer_size=RECEIVE_BYTES,
-            connect_timeout=CONNECT_S,
-            disconnect_timeout=CLOSE_S,
-        ) as connection:
-            if connection.subprotocol != SUBPROTOCOL:
-                raise NodeRefused("subprotocol", "", f"{url} does not speak {SUBPROTOCOL}")
-            yield _WebSocket(connection)
-    except trio_websocket.ConnectionRejected as error:
-        if error.status_code >= HTTP_SERVER_ERROR:
-            raise LinkLost(f"{url} answers {error.status_code}") from error
-        raise NodeRefused(f"http_{error.status_code}", "", f"{url} is no node") from error
-    except trio_websocket.HandshakeError as error:
-        raise LinkLost(f"no connection to {url}: {error.__cause__ or error!r}") from error
+        )
+    if connection is None:
+        raise LinkLost(f"no websocket at {parts.netloc} in {CONNECT_S:g} s")
+    if connection.subprotocol != SUBPROTOCOL:
+        raise NodeRefused("subprotocol", "", f"{parts.netloc} does not speak {SUBPROTOCOL}")
+    return connection
+
+
+@asynccontextmanager
+async def _flat_nursery() -> AsyncIterator[trio.Nursery]:
+    """Open a nursery out of which an error that comes alone comes as it is, not in a group."""
+    try:
+        async with trio.open_nursery() as nursery:
+            yield nursery
+    except BaseExceptionGroup as group:
+        error, *others = group.exceptions
+        if others:
+            raise
+        raise error from error.__cause__
 
 
 class _WebSocket:
@@ -123,9 +184,8 @@ class _WebSocket:
 
 def _lost(closed: trio_websocket.ConnectionClosed) -> LinkLost:
     reason = closed.reason
-    if reason is None:
-        return LinkLost("connection lost")
-    return LinkLost(f"connection closed: {reason.reason or reason.name}", code=reason.code)
+    code, text = (reason.code, reason.reason or reason.name) if reason else (1006, "lost")
+    return LinkLost(f"connection closed: {text}", code=code)
 
 
 class TerminalClient:
@@ -306,7 +366,8 @@ class TerminalClient:
 
     async def _keep_connected(self) -> None:
         work, options = self._work, self._options
-        pause_s = options.backoff_first_s
+        first_pause_s = min(options.backoff_first_s, options.backoff_s_max)
+        pause_s = first_pause_s
         trouble_since_s = trio.current_time()
         while not work.stop.is_set():
             progress = work.progress
@@ -315,7 +376,7 @@ class TerminalClient:
             except LinkLost as error:
                 now_s = trio.current_time()
                 if work.progress > progress:
-                    pause_s = options.backoff_first_s
+                    pause_s = first_pause_s
                     trouble_since_s = now_s
                 if now_s - trouble_since_s >= options.patience_s:
                     raise NodeUnreachable(
@@ -378,19 +439,12 @@ async def open_terminal(
         options=options,
         on_outcome=on_outcome,
     )
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with _flat_nursery() as nursery:
         nursery.start_soon(_run_quietly, client)
-        try:
-            await client.wait_ready()
-            yield client
-        except Exception as error:  # noqa: BLE001 - raised below, outside the nursery's group
-            failure = error
-        else:
-            await client.aclose()
+        await client.wait_ready()
+        yield client
+        await client.aclose()
         nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 async def _run_quietly(client: TerminalClient) -> None:

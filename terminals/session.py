@@ -25,21 +25,28 @@ FRAMES_AT_ONCE: Final = limits.FRAMES_PER_SECOND_MAX // 10
 HEADER_BYTES: Final = 16
 """Of a `submit` before its transactions; it takes 11."""
 
-PASSING_CODES: Final = frozenset(
+FINAL_CODES: Final = frozenset(
     {
-        Code.HANDSHAKE_TIMEOUT,
-        Code.IDLE,
-        Code.RATE_EXCEEDED,
-        Code.NOT_READING,
-        Code.INTERNAL_ERROR,
-        Code.NODE_STOPPING,
-        Code.NODE_FULL,
+        Code.FRAME_INVALID,
+        Code.FRAMES_EXCEEDED,
+        Code.TEXT_FRAME,
+        Code.MESSAGE_TOO_BIG,
+        Code.PAYLOAD_INVALID,
+        Code.MESSAGE_UNKNOWN,
+        Code.FIELD_INVALID,
+        Code.MESSAGE_UNEXPECTED,
+        Code.NOT_ALLOWED,
+        Code.VERSION_UNSUPPORTED,
+        Code.PROOF_INVALID,
+        Code.KEY_UNKNOWN,
+        Code.KEY_REVOKED,
+        Code.CREDITS_EXCEEDED,
+        Code.QUERIES_EXCEEDED,
     }
 )
-"""Reasons to come back later; all others say that this terminal or its software is wrong."""
-PASSING_CLOSE_CODES: Final = frozenset(
-    {1000, 1001, 1005, 1006} | {CLOSE_CODES[code] for code in PASSING_CODES}
-)
+"""The same again would end the same way: this terminal, or its software, has to be put right
+first. With all other codes, also those of a later version, it comes back later."""
+FINAL_CLOSE_CODES: Final = frozenset(CLOSE_CODES[code] for code in FINAL_CODES)
 
 
 class Session:
@@ -168,14 +175,14 @@ class Session:
         try:
             payload = await self._link.receive()
         except LinkLost as lost:
-            if lost.code not in PASSING_CLOSE_CODES:
+            if lost.code in FINAL_CLOSE_CODES:
                 raise NodeRefused(f"closed_{lost.code}", "", str(lost)) from lost
             raise
         message = wire.decode(payload)
         if isinstance(message, NodeError):
-            if message.code in PASSING_CODES:
-                raise LinkLost(f"{message.code}: {message.text}")
-            raise NodeRefused(*message)
+            if message.code in FINAL_CODES:
+                raise NodeRefused(*message)
+            raise LinkLost(f"{message.code}: {message.text}")
         return message
 
     def _take(self, message: FromNode) -> None:

@@ -19,9 +19,10 @@ from ops.replay.reconcile import Reconciliation, reconcile
 from ops.replay.report import Course
 from terminals.client import ClientOptions, TerminalClient, open_terminal
 
-SOFTWARE: Final = "jakarta-one replay"
-PATIENCE_S: Final = 60.0
-"""A node that is started again takes seconds."""
+OPTIONS: Final = ClientOptions(
+    software="jakarta-one replay", patience_s=60.0, backoff_first_s=0.25, backoff_s_max=4.0
+)
+"""A node that is started again takes seconds, and a person waits for the end of this."""
 
 
 class Target(NamedTuple):
@@ -66,7 +67,7 @@ async def replay_trips(
             target.key,
             clock_ms=lambda: time.time_ns() // 1_000_000,
             random=chance.random,
-            options=ClientOptions(software=SOFTWARE, patience_s=PATIENCE_S),
+            options=OPTIONS,
         )
 
     first_position = await position_now(open_client)

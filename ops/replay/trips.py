@@ -13,7 +13,6 @@ BANKS: Final = frozenset({"bni", "brizzi", "dki", "emoney", "flazz", "online"})
 """Issuers in the public data set; another one is taken by its name, and noted."""
 
 ROYALTRANS_RP: Final = 20_000
-EARLY_FARE_RP: Final = 2_000
 FULL_FARE_RP: Final = 3_500
 
 NO_TAP_OUT: Final = "no_tap_out"
@@ -32,8 +31,6 @@ NOTES: Final = {
     EARLY_FARE: "Rp3,500 between 05:00 and 07:00, where Rp2,000 would be due: sent as it stands",
 }
 """Oddities that do not keep a row from being posted."""
-
-OPERATORS: Final = ("mikrotrans", "royaltrans", "transjakarta")
 
 ISSUER: Final = "issuer-"
 LOADER: Final = "loader-"

@@ -1,0 +1,29 @@
+"""The intents as the node reads them."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from engine import transaction
+from engine.transaction import Issue, Tap, TopUp, Transaction
+from terminals import intents, wire
+from terminals.intents import Intent
+
+
+@pytest.mark.parametrize(
+    ("intent", "expected"),
+    [
+        (
+            intents.tap("c", 3_500, "op", "in", place="P1", line="1T", proof=b"p"),
+            Tap("c", 3_500, "op", "in", "P1", "1T", "", b"p"),
+        ),
+        (intents.tap("c", 0, "op", "out"), Tap("c", 0, "op", "out")),
+        (intents.top_up("c", 10_000, "dki", proof=b"p"), TopUp("c", 10_000, "dki", proof=b"p")),
+        (intents.top_up("c", 10_000, "dki"), TopUp("c", 10_000, "dki")),
+        (intents.issue("c", "stored", "dki"), Issue("c", "stored", "dki")),
+    ],
+)
+def test_an_intent_is_read_as_it_was_meant(intent: Intent, expected: transaction.Intent) -> None:
+    packed = wire.transaction(1, 2, intent)
+    assert msgspec.msgpack.decode(packed, type=Transaction) == Transaction(1, 2, expected)
