@@ -1,141 +1,125 @@
-"""`jakarta-one bench`: how fast this machine can go, beside PostgreSQL."""
+"""`jakarta-one bench`: measure one node, and PostgreSQL beside it."""
 
 from __future__ import annotations
 
-import os
-import platform
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 import trio
 from msgspec.structs import replace
-from rich.console import Console
-from rich.table import Table
 
-from bench.line import LineBroken
-from bench.measures import (
-    LOAD_CORE,
-    NODE_CORE,
-    QUICK,
-    Figure,
-    Size,
-    fsyncs_per_s,
-    measure_node,
-    pinned,
-)
-from bench.postgres import PeerMissing, taps_per_s
+from bench.errors import BenchError
+from bench.machine import allow_files, choose_pins, look
+from bench.measure import MEASURES
+from bench.report import Result, as_object, render
+from bench.setting import QUICK, Bench, Plan
 from ops.node_process import NodeFailed
 from ops.output import emit, json_option, progress_console
-from storage.verify import verify_folder
+from storage.errors import StorageError
 
-TARGETS: Final = {
-    "stream_taps_per_s": ">= 80,000",
-    "single_taps_per_s": ">= 9,000",
-    "open_loop_p99_ms": "<= 25",
-    "open_loop_p999_ms": "<= 100",
-    "memory_per_terminal_kib": "<= 40",
-    "restart_s": "< 3",
-}
+SPARE_FILES = 200
+"""Open files besides the terminals' sockets: the stores, the programs' own."""
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Small loads: is everything in order?")
-@click.option("--repeats", type=click.IntRange(1, 100), default=3, show_default=True)
-@click.option("--cards", type=click.IntRange(100), help="Cards issued before the loads.")
+@click.option("--quick", is_flag=True, help="Small loads, one repeat: see that everything works.")
+@click.option("--repeats", type=click.IntRange(1, 20), help="Of each load.  [default: 3]")
+@click.option(
+    "--only",
+    type=click.Choice(list(MEASURES)),
+    multiple=True,
+    help="Measure only this; may be given more than once.",
+)
 @click.option("--no-peer", is_flag=True, help="Leave PostgreSQL out.")
+@click.option(
+    "--cards",
+    type=click.IntRange(100, 100_000_000),
+    help="Cards of the large folder; 10,000,000 take a quarter of an hour.  [default: 1,000,000]",
+)
+@click.option(
+    "--terminals",
+    type=click.IntRange(100, 20_000),
+    help="Connected at the same time, to weigh them.  [default: 2,000]",
+)
+@click.option(
+    "--rate", type=click.IntRange(1, 50_000), help="Taps/s of the open loop.  [default: 2,000]"
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
+    help="Folder on the disk to be measured. The system's temporary folder if not given.",
+)
 @json_option
-def bench(*, quick: bool, repeats: int, cards: int | None, no_peer: bool, as_json: bool) -> None:
-    """Measure a node on this machine, and PostgreSQL beside it.
+def bench(  # noqa: PLR0913 one for each option
+    *,
+    quick: bool,
+    repeats: int | None,
+    only: Sequence[str],
+    no_peer: bool,
+    cards: int | None,
+    terminals: int | None,
+    rate: int | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a node on this machine, and PostgreSQL with the same taps beside it.
 
-    The node has one core, the load the other. Every tap is decided, durable and checked; in the
-    end the journal is verified.
+    The node is a process of its own on one core, the load generator has another one; every tap is
+    decided, durable and answered, and all that was written is verified in the end.
 
     \b
-    Example:
-      jakarta-one bench --repeats 5
+    Examples:
+      jakarta-one bench
+      jakarta-one bench --only stream --only postgres --repeats 5 --json
     """
-    size = QUICK if quick else Size()
-    if cards is not None:
-        size = replace(size, cards=cards)
-    console = progress_console(as_json=as_json)
-    with tempfile.TemporaryDirectory(prefix="jakarta-one-bench-") as place:
-        folder = Path(place)
-        folder.chmod(0o755)
-        disk = fsyncs_per_s(folder)
-        peer, why = None, "left out"
-        if not no_peer:
-            with console.status("PostgreSQL"):
-                peer, why = _peer(folder / "postgres", size)
-        with console.status("the node: takes a minute or two"):
-            try:
-                figures = trio.run(measure_node, folder / "node", size, 1 if quick else repeats)
-            except* (LineBroken, NodeFailed) as failed:
-                raise click.ClickException(str(failed.exceptions[0])) from failed
-        with console.status("verifying the journal"):
-            report = verify_folder(folder / "node", folder)
-    emit(
-        {
-            **{figure.name: round(figure.median, 2) for figure in figures},
-            "postgres_taps_per_s": peer,
-            "postgres_missing": why,
-            "verified": report.ok,
-            "entries": report.entries,
-            "sum_of_accounts_rp": report.sum_of_accounts_rp,
-            "cards": size.cards,
-            "repeats": {figure.name: figure.values for figure in figures},
-            **_machine(disk),
-        },
-        as_json=as_json,
-        render=lambda console: _render(console, figures, peer, why, disk),
-    )
-    if not report.ok:
-        raise click.ClickException("the journal does not verify")
-
-
-def _peer(folder: Path, size: Size) -> tuple[float | None, str]:
-    try:
-        rate = taps_per_s(
-            folder, clients=size.postgres_clients, seconds=size.postgres_s, cards=size.cards
-        )
-    except PeerMissing as missing:
-        return None, str(missing)
-    return round(rate, 1), ""
-
-
-def _machine(fsyncs: float) -> dict[str, object]:
-    return {
-        "cores": os.cpu_count(),
-        "machine": _processor(),
-        "python": platform.python_version(),
-        "fsyncs_per_s": round(fsyncs),
-        "pinned": f"node and peer core {NODE_CORE}, load core {LOAD_CORE}" if pinned() else "no",
+    given = {
+        "repeats": repeats,
+        "large": cards,
+        "terminals": terminals,
+        "rate_per_s": None if rate is None else float(rate),
     }
+    plan = replace(
+        QUICK if quick else Plan(), **{name: value for name, value in given.items() if value}
+    )
+    names = [name for name in only or MEASURES if not (no_peer and name == "postgres")]
+    files = allow_files(2 * plan.terminals + SPARE_FILES)
+    if files < max(plan.terminals, plan.single_lines) + SPARE_FILES:
+        raise click.ClickException(f"the system allows {files} open files: ask for fewer terminals")
+    try:
+        result = _measure(plan, names, data)
+    except* (BenchError, NodeFailed, StorageError, OSError, trio.TooSlowError) as failed:
+        raise click.ClickException(_first(failed)) from failed
+    emit(as_object(result), as_json=as_json, render=lambda console: render(console, result))
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def _measure(plan: Plan, names: Sequence[str], data: Path | None) -> Result:
+    began_s = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="jakarta-one-bench-", dir=data) as folder,
+        progress_console(as_json=True).status("looking at the machine") as status,
+    ):
+        place = Path(folder)
+        # PostgreSQL may run as another user, who has to reach its own folder inside.
+        place.chmod(0o711)
+        machine = look(place)
+        setting = Bench(place, plan, choose_pins(), status.update)
+        figures = [figure for name in names for figure in MEASURES[name](setting)]
+        return Result(
+            plan=plan,
+            machine=machine,
+            pins=setting.pins,
+            figures=figures,
+            trials=setting.peer,
+            no_peer=setting.no_peer,
+            verified=setting.verify(),
+            took_s=time.monotonic() - began_s,
+        )
 
 
-def _render(
-    console: Console, figures: list[Figure], peer: float | None, why: str, fsyncs: float
-) -> None:
-    table = Table(title="Jakarta One on this machine")
-    for heading in ("figure", "median", "min", "max", "target", "to PostgreSQL"):
-        table.add_column(heading, justify="left" if heading == "figure" else "right")
-    for figure in figures:
-        ratio = f"{figure.median / peer:,.1f} x" if peer and figure.unit == "taps/s" else ""
-        row = (figure.median, min(figure.values), max(figure.values))
-        numbers = (f"{value:,.1f}" for value in row)
-        table.add_row(figure.name, *numbers, TARGETS.get(figure.name, ""), ratio)
-    if peer:
-        table.add_row("postgres_taps_per_s", f"{peer:,.1f}")
-    console.print(table)
-    if not peer:
-        console.print(f"no PostgreSQL beside it: {why}")
-    for name, value in _machine(fsyncs).items():
-        console.print(f"{name}: {value}")
+def _first(failed: BaseException) -> str:
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    return f"{type(failed).__name__}: {failed}"

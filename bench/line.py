@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,12 +19,12 @@ from websockets.frames import Frame, Opcode
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from bench.errors import BenchError
 from engine.transaction import Transaction
 from protocol.messages import (
     SUBPROTOCOL,
     VERSION,
     Challenge,
-    Error,
     FromNode,
     Hello,
     Outcome,
@@ -34,15 +35,16 @@ from protocol.messages import (
     proof_text,
 )
 
-_DECODER = msgspec.msgpack.Decoder(FromNode)
-_ENCODER = msgspec.msgpack.Encoder()
-_READ_BYTES = 256 * 1024
-_TWO_BYTES = 126
-"""The length stands in the next two bytes; one more says eight (RFC 6455, 5.2)."""
+_DECODER: Final = msgspec.msgpack.Decoder(FromNode)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_READ_BYTES: Final = 256 * 1024
 
+HANDSHAKE_S_MAX: Final = 30.0
+"""From connecting to `ready`; a node that greets thousands at once takes a second."""
 
-class LineBroken(Exception):
-    """The node closed the line, or answered what was not asked."""
+_LENGTH_7_BITS_MAX: Final = 125
+_LENGTH_16_BITS: Final = 126
+"""How a websocket frame says that its length stands in the next bytes (RFC 6455, 5.2)."""
 
 
 def submit_frame(transactions: Sequence[Transaction]) -> bytes:
@@ -51,16 +53,23 @@ def submit_frame(transactions: Sequence[Transaction]) -> bytes:
     return Frame(Opcode.BINARY, payload).serialize(mask=True)
 
 
+class LineBroken(BenchError):
+    """The node closed the line, or answered what was not asked."""
+
+
 class Line:
     """One terminal's connection; made by `open_line`.
 
     Attributes:
       ready: what the node granted.
+      counter: of the last transaction that was prepared.
+      posted: how many transactions were answered with `posted`.
     """
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._received = bytearray()
+        self.counter = self.posted = 0
         self.ready: Ready
 
     async def send(self, data: bytes) -> None:
@@ -86,27 +95,22 @@ class Line:
                 found += message.outcomes
         return found
 
+    async def wait_posted(self) -> int:
+        """Wait for outcomes, one frame at least; return how many transactions were posted.
+
+        Raises:
+          LineBroken: one was not posted, or the node said something else.
+        """
+        outcomes = await self.outcomes()
+        for outcome in outcomes:
+            if outcome.result != "posted":
+                raise LineBroken(str(outcome))
+        self.posted += len(outcomes)
+        return len(outcomes)
+
     def close(self) -> None:
         """Hang up."""
         self._sock.close()
-
-    async def _messages(self) -> list[FromNode]:
-        await trio.lowlevel.wait_readable(self._sock)
-        data = self._sock.recv(_READ_BYTES)
-        if not data:
-            raise LineBroken("the node closed the line")
-        received = self._received
-        received += data
-        messages: list[FromNode] = []
-        at = 0
-        while (end := _frame_end(received, at)) is not None:
-            start = end[0]
-            if received[at] & 0x0F != Opcode.BINARY:
-                raise LineBroken(f"closed: {bytes(received[start : end[1]])!r}")
-            messages.append(_DECODER.decode(memoryview(received)[start : end[1]].tobytes()))
-            at = end[1]
-        del received[:at]
-        return messages
 
     async def shake_hands(self, url: str, terminal: str, key: Ed25519PrivateKey) -> None:
         """Open the websocket and prove who we are."""
@@ -114,23 +118,49 @@ class Line:
         core.send_request(core.connect())
         await self.send(b"".join(core.data_to_send()))
         while b"\r\n\r\n" not in self._received:
-            await trio.lowlevel.wait_readable(self._sock)
-            self._received += self._sock.recv(_READ_BYTES)
+            await self._receive()
         head, _, rest = bytes(self._received).partition(b"\r\n\r\n")
         if b" 101 " not in head.split(b"\r\n", 1)[0]:
             raise LineBroken(head.decode(errors="replace"))
         self._received = bytearray(rest)
         public_key = key.public_key().public_bytes_raw()
         await self._say(Hello((VERSION,), terminal, public_key, "bench"))
-        challenge = (await self._messages())[0]
+        challenge = await self._first_message()
         if not isinstance(challenge, Challenge):
             raise LineBroken(str(challenge))
         text = proof_text(challenge.nonce, public_key, terminal)
         await self._say(Prove(key.sign(text)))
-        ready = (await self._messages())[0]
-        if isinstance(ready, Error) or not isinstance(ready, Ready):
+        ready = await self._first_message()
+        if not isinstance(ready, Ready):
             raise LineBroken(str(ready))
         self.ready = ready
+        self.counter = ready.last_counter
+
+    async def _first_message(self) -> FromNode:
+        while not (messages := await self._messages()):
+            pass
+        return messages[0]
+
+    async def _messages(self) -> list[FromNode]:
+        await self._receive()
+        received = self._received
+        messages: list[FromNode] = []
+        at = 0
+        while (end := frame_end(received, at)) is not None:
+            payload = bytes(received[end[0] : end[1]])
+            if received[at] & 0x0F != Opcode.BINARY:
+                raise LineBroken(f"closed: {payload!r}")
+            messages.append(_DECODER.decode(payload))
+            at = end[1]
+        del received[:at]
+        return messages
+
+    async def _receive(self) -> None:
+        await trio.lowlevel.wait_readable(self._sock)
+        data = self._sock.recv(_READ_BYTES)
+        if not data:
+            raise LineBroken("the node closed the line")
+        self._received += data
 
     async def _say(self, message: Hello | Prove) -> None:
         frame = Frame(Opcode.BINARY, _ENCODER.encode(message))
@@ -143,14 +173,18 @@ async def open_line(url: str, terminal: str, key: Ed25519PrivateKey) -> Line:
     Raises:
       LineBroken: the node refused.
       OSError: it cannot be reached.
+      trio.TooSlowError: it did not greet us within `HANDSHAKE_S_MAX`.
     """
     parts = urlsplit(url)
-    sock = socket.create_connection((parts.hostname, parts.port or 80))
+    assert parts.port, "a node's address names its port"
+    # Waits for the kernel alone, which takes a connection on loopback before the node does.
+    sock = socket.create_connection((parts.hostname, parts.port), HANDSHAKE_S_MAX)
     sock.settimeout(0)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     line = Line(sock)
     try:
-        await line.shake_hands(url, terminal, key)
+        with trio.fail_after(HANDSHAKE_S_MAX):
+            await line.shake_hands(url, terminal, key)
     except BaseException:
         line.close()
         raise
@@ -162,13 +196,13 @@ def new_key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(os.urandom(32))
 
 
-def _frame_end(data: bytearray, at: int) -> tuple[int, int] | None:
+def frame_end(data: bytearray, at: int) -> tuple[int, int] | None:
     """Return where the payload of the frame at `at` begins and ends, if it is whole."""
     if len(data) < at + 2:
         return None
     size, start = data[at + 1] & 0x7F, at + 2
-    if size >= _TWO_BYTES:
-        width = 2 if size == _TWO_BYTES else 8
+    if size >= _LENGTH_16_BITS:
+        width = 2 if size == _LENGTH_16_BITS else 8
         if len(data) < start + width:
             return None
         size = int.from_bytes(data[start : start + width], "big")

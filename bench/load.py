@@ -1,28 +1,42 @@
-"""Loads on a node: streaming, one tap a frame, and an open loop at a fixed rate."""
+"""Loads on a node: as fast as answers come, and an open loop at a fixed rate.
+
+Both fail if a tap is not posted, and if the node takes longer than `LOAD_S_MAX`.
+"""
 
 from __future__ import annotations
 
 import random
 import time
+from collections import deque
 from collections.abc import Sequence
+from typing import Final
 
 import trio
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from bench.line import Line, LineBroken, new_key, open_line, submit_frame
+from bench.line import Line, new_key, open_line, submit_frame
 from engine.transaction import Intent, Issue, Tap, TopUp, Transaction
 
-FARE_RP = 3_500
-TOP_UP_RP = 2_000_000
+FARE_RP: Final = 3_500
+BALANCE_RP: Final = 2_000_000
+"""On each card; more than five hundred fares."""
+
+BANK: Final = "dki"
+LOAD_S_MAX: Final = 600.0
+CONNECTING_AT_ONCE: Final = 32
+_LEAD_S: Final = 0.1
+"""Before the first tap of an open loop, for its readers to take their places."""
 
 
 class Load(Struct, frozen=True):
     """What a load came to.
 
     Attributes:
-      taps: answered with `posted`.
+      taps: all of them posted.
       took_s: from the first send to the last answer.
-      latencies_ms: of each tap, from the time it was meant to be sent; in no order.
+      latencies_ms: in no order: of each frame from its sending, or in an open loop of each tap
+        from the time it was meant to be sent.
     """
 
     taps: int
@@ -40,11 +54,17 @@ def card_name(number: int) -> str:
     return f"6013{number:012d}"
 
 
-async def open_lines(url: str, count: int, *, prefix: str) -> list[Line]:
-    """Connect terminals, a few at a time."""
-    key = new_key()
-    lines: list[Line | None] = [None] * count
-    turns = trio.CapacityLimiter(32)
+async def open_lines(
+    url: str, count: int, *, prefix: str, key: Ed25519PrivateKey | None = None
+) -> list[Line]:
+    """Connect terminals, a few at a time; all of them use one key, a fresh one if none is given.
+
+    Raises:
+      ExceptionGroup: of what `open_line` raises.
+    """
+    key = key or new_key()
+    lines: dict[int, Line] = {}
+    turns = trio.CapacityLimiter(CONNECTING_AT_ONCE)
 
     async def connect(number: int) -> None:
         async with turns:
@@ -53,47 +73,47 @@ async def open_lines(url: str, count: int, *, prefix: str) -> list[Line]:
     async with trio.open_nursery() as nursery:
         for number in range(count):
             nursery.start_soon(connect, number)
-    return [line for line in lines if line is not None]
+    return [lines[number] for number in range(count)]
 
 
 async def issue_cards(url: str, count: int, *, first: int = 0, prefix: str = "issuer") -> None:
-    """Issue cards and top them up, through the protocol."""
+    """Issue cards and top them up, through the protocol.
+
+    Raises:
+      LineBroken: one was not posted.
+    """
     (line,) = await open_lines(url, 1, prefix=prefix)
-    counter = line.ready.last_counter
     at_ms = time.time_ns() // 1_000_000
     half = line.ready.transactions_per_frame_max // 2
     for start in range(first, first + count, half):
-        intents: list[Intent] = []
+        batch: list[Transaction] = []
         for number in range(start, min(start + half, first + count)):
             name = card_name(number)
-            intents.append(Issue(name, "account", "dki"))
-            intents.append(TopUp(name, TOP_UP_RP, "dki"))
-        batch = [Transaction(counter + 1 + i, at_ms, each) for i, each in enumerate(intents)]
-        counter += len(intents)
+            intents: tuple[Intent, ...] = (
+                Issue(name, "account", BANK),
+                TopUp(name, BALANCE_RP, BANK),
+            )
+            for intent in intents:
+                line.counter += 1
+                batch.append(Transaction(line.counter, at_ms, intent))
         await line.send(submit_frame(batch))
-        await _all_posted(line, len(intents))
+        left = len(batch)
+        while left:
+            left -= await line.wait_posted()
     line.close()
 
 
-async def _all_posted(line: Line, count: int) -> None:
-    while count:
-        for outcome in await line.outcomes():
-            if outcome.result != "posted":
-                raise LineBroken(str(outcome))
-            count -= 1
-
-
-def prepare(line: Line, *, frames: int, taps_per_frame: int, cards: int, seed: int) -> list[bytes]:
+def prepare(
+    line: Line, *, frames: int, taps_per_frame: int, cards: int, chance: random.Random
+) -> list[bytes]:
     """Prepare the frames of a terminal: taps of random cards, in and out by turns."""
-    chance = random.Random(seed)
-    counter = line.ready.last_counter
     at_ms = time.time_ns() // 1_000_000
     prepared = []
     for _ in range(frames):
         batch = []
         for _ in range(taps_per_frame):
-            counter += 1
-            enters = counter % 2 == 1
+            line.counter += 1
+            enters = line.counter % 2 == 1
             tap = Tap(
                 card_name(chance.randrange(cards)),
                 FARE_RP if enters else 0,
@@ -102,7 +122,7 @@ def prepare(line: Line, *, frames: int, taps_per_frame: int, cards: int, seed: i
                 "P00142",
                 "1",
             )
-            batch.append(Transaction(counter, at_ms, tap))
+            batch.append(Transaction(line.counter, at_ms, tap))
         prepared.append(submit_frame(batch))
     return prepared
 
@@ -110,78 +130,75 @@ def prepare(line: Line, *, frames: int, taps_per_frame: int, cards: int, seed: i
 async def stream(
     lines: Sequence[Line], frames: Sequence[Sequence[bytes]], *, taps_per_frame: int, window: int
 ) -> Load:
-    """Send as fast as answers come, `window` frames unanswered on each line at most."""
+    """Send as fast as answers come, `window` frames unanswered on each line at most.
+
+    Raises:
+      ExceptionGroup: of LineBroken and OSError, from the lines that ended.
+      trio.TooSlowError: it took longer than `LOAD_S_MAX`.
+    """
     latencies_ms: list[float] = []
 
     async def run(line: Line, prepared: Sequence[bytes]) -> None:
-        unanswered: list[float] = []
+        unanswered: deque[float] = deque()
         at = answered = 0
         while answered < len(prepared) * taps_per_frame:
-            room = window - (at - answered // taps_per_frame)
-            if room > 0 and at < len(prepared):
-                batch = prepared[at : at + room]
+            batch = prepared[at : at + window - len(unanswered)]
+            if batch:
                 at += len(batch)
-                unanswered += [time.perf_counter()] * len(batch)
+                unanswered.extend([time.perf_counter()] * len(batch))
                 await line.send(b"".join(batch))
-            outcomes = await line.outcomes()
+            answered += await line.wait_posted()
             now_s = time.perf_counter()
-            for outcome in outcomes:
-                if outcome.result != "posted":
-                    raise LineBroken(str(outcome))
-            before, answered = answered // taps_per_frame, answered + len(outcomes)
-            done = answered // taps_per_frame - before
-            latencies_ms.extend((now_s - sent_s) * 1000 for sent_s in unanswered[:done])
-            del unanswered[:done]
+            while len(unanswered) > at - answered // taps_per_frame:
+                latencies_ms.append((now_s - unanswered.popleft()) * 1000)
 
     began_s = time.perf_counter()
-    async with trio.open_nursery() as nursery:
-        for line, prepared in zip(lines, frames, strict=True):
-            nursery.start_soon(run, line, prepared)
+    with trio.fail_after(LOAD_S_MAX):
+        async with trio.open_nursery() as nursery:
+            for line, prepared in zip(lines, frames, strict=True):
+                nursery.start_soon(run, line, prepared)
     took_s = time.perf_counter() - began_s
     return Load(sum(map(len, frames)) * taps_per_frame, took_s, latencies_ms)
 
 
 async def open_loop(
-    lines: Sequence[Line], frames: Sequence[Sequence[bytes]], *, rate_per_s: float, seed: int
+    lines: Sequence[Line],
+    frames: Sequence[Sequence[bytes]],
+    *,
+    rate_per_s: float,
+    chance: random.Random,
 ) -> Load:
     """Send one tap after the other at a fixed rate, whether or not answers come.
 
     Taps go to random lines at even distances; a latency counts from the time a tap was meant to
     be sent, so a node that falls behind cannot hide it.
+
+    Raises:
+      ExceptionGroup: of LineBroken and OSError, from the lines that ended.
+      trio.TooSlowError: it took longer than `LOAD_S_MAX`.
     """
-    chance = random.Random(seed)
     order = [number for number, prepared in enumerate(frames) for _ in prepared]
     chance.shuffle(order)
-    meant: list[list[float]] = [[] for _ in lines]
+    meant: list[deque[float]] = [deque() for _ in lines]
     latencies_ms: list[float] = []
 
     async def read(number: int) -> None:
-        left, answered = len(frames[number]), 0
-        while answered < left:
-            outcomes = await lines[number].outcomes()
+        left = len(frames[number])
+        while left:
+            count = await lines[number].wait_posted()
             now_s = time.perf_counter()
-            for outcome in outcomes:
-                if outcome.result != "posted":
-                    raise LineBroken(str(outcome))
-                latencies_ms.append((now_s - meant[number][answered]) * 1000)
-                answered += 1
+            left -= count
+            latencies_ms.extend((now_s - meant[number].popleft()) * 1000 for _ in range(count))
 
-    began_s = time.perf_counter() + 0.1
-    async with trio.open_nursery() as nursery:
-        for number in range(len(lines)):
-            nursery.start_soon(read, number)
-        sent = [0] * len(lines)
-        for turn, number in enumerate(order):
-            due_s = began_s + turn / rate_per_s
-            if (wait_s := due_s - time.perf_counter()) > 0:
-                await trio.sleep(wait_s)
-            meant[number].append(due_s)
-            await lines[number].send(frames[number][sent[number]])
-            sent[number] += 1
+    began_s = time.perf_counter() + _LEAD_S
+    with trio.fail_after(LOAD_S_MAX):
+        async with trio.open_nursery() as nursery:
+            for number in range(len(lines)):
+                nursery.start_soon(read, number)
+            waiting = [iter(prepared) for prepared in frames]
+            for turn, number in enumerate(order):
+                due_s = began_s + turn / rate_per_s
+                await trio.sleep(max(0.0, due_s - time.perf_counter()))
+                meant[number].append(due_s)
+                await lines[number].send(next(waiting[number]))
     return Load(len(order), time.perf_counter() - began_s, latencies_ms)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that a share of all values does not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, round(share * len(ordered)) - 1))]

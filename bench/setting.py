@@ -1,0 +1,168 @@
+"""What all measurements share: their plan, their folders, their nodes, and the proof at the end."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+from msgspec import Struct
+
+from bench import cards
+from bench.errors import NotVerified
+from bench.line import Line, new_key
+from bench.load import Load, open_lines, prepare
+from bench.machine import Pins, cpu_s, generating
+from bench.postgres import Trial
+from ops.node_process import NodeProcess
+from storage.verify import verify_folder
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How much is measured.
+
+    Attributes:
+      repeats: of each load.
+      small: cards of the ordinary folder.
+      large: cards of the large one.
+      stream_frames: of fifty taps, from each of the 64 terminals.
+      single_lines: terminals that send one tap a frame.
+      single_frames: from each of them.
+      open_s: length of an open loop.
+      rate_per_s: of the open loop.
+      terminals: connected at the same time, to weigh them.
+      clients: counts of clients that PostgreSQL is tried with.
+      peer_s: length of a trial of PostgreSQL.
+    """
+
+    repeats: int = 3
+    small: int = 100_000
+    large: int = 1_000_000
+    stream_frames: int = 60
+    single_lines: int = 1_000
+    single_frames: int = 60
+    open_s: float = 6.0
+    rate_per_s: float = 2_000.0
+    terminals: int = 2_000
+    clients: tuple[int, ...] = (8, 32, 90)
+    peer_s: float = 2.0
+
+
+QUICK: Final = Plan(
+    repeats=1,
+    small=10_000,
+    large=50_000,
+    stream_frames=20,
+    single_lines=200,
+    single_frames=25,
+    open_s=1.0,
+    terminals=200,
+    clients=(8,),
+    peer_s=1.0,
+)
+"""Enough to see that everything works; its figures are no figures."""
+
+
+class Bench:
+    """Where the measurements of one run take place.
+
+    Args:
+      place: an empty folder.
+      plan: how much is measured.
+      pins: who runs on which core.
+      tell: is told what goes on.
+
+    Attributes:
+      peer: what PostgreSQL came to, by number of clients.
+      no_peer: why PostgreSQL was not measured.
+    """
+
+    def __init__(self, place: Path, plan: Plan, pins: Pins, tell: Callable[[str], object]) -> None:
+        self.place, self.plan, self.pins, self.tell = place, plan, pins, tell
+        self.peer: list[Trial] = []
+        self.no_peer = "it was not asked for"
+        self._posted: dict[Path, int] = {}
+        self._key = new_key()
+
+    def folder(self, count: int) -> Path:
+        """Return the data folder with so many cards; it is made when first asked for."""
+        path = self.place / f"cards-{count}"
+        if path not in self._posted:
+            self.tell(f"issuing {count:,} cards")
+            cards.fill(path, count)
+            self._posted[path] = 2 * count
+        return path
+
+    @contextmanager
+    def node(self, data: Path) -> Iterator[NodeProcess]:
+        """Run a node on a folder."""
+        node = NodeProcess.start(data, dev=True, prefix=self.pins.prefix)
+        try:
+            yield node
+        finally:
+            if node.running:
+                node.stop()
+
+    @contextmanager
+    def lines(self, node: NodeProcess, count: int, prefix: str) -> Iterator[list[Line]]:
+        """Connect terminals to a node, and hang up in the end."""
+        opening = partial(open_lines, node.url, count, prefix=prefix, key=self._key)
+        with generating(self.pins):
+            lines = trio.run(opening)
+        try:
+            yield lines
+        finally:
+            for line in lines:
+                line.close()
+
+    def frames(
+        self, lines: list[Line], *, count: int, taps_per_frame: int, among: int, seed: int
+    ) -> list[list[bytes]]:
+        """Prepare the frames of all lines, of cards among so many."""
+        chance = random.Random(seed)
+        return [
+            prepare(line, frames=count, taps_per_frame=taps_per_frame, cards=among, chance=chance)
+            for line in lines
+        ]
+
+    def run(
+        self, data: Path, node: NodeProcess, load: Callable[[], Awaitable[Load]]
+    ) -> tuple[Load, float]:
+        """Run a load, and remember what it must have left in the folder.
+
+        Returns the load and the microseconds of processor time that a tap took of the node.
+        """
+        before_s = cpu_s(node.pid)
+        with generating(self.pins):
+            result = trio.run(load)
+        cost_us = (cpu_s(node.pid) - before_s) * 1e6 / result.taps
+        self._posted[data] += result.taps
+        return result, cost_us
+
+    def acknowledged(self, data: Path, taps: int) -> None:
+        """Remember that so many taps were acknowledged by a node that was killed then."""
+        self._posted[data] += taps
+
+    def verify(self) -> dict[str, int]:
+        """Verify all folders; return how many entries each holds.
+
+        Raises:
+          NotVerified: something is not as it was written, or a tap is missing.
+        """
+        entries = {}
+        for path, posted in self._posted.items():
+            self.tell(f"verifying {path.name}")
+            with tempfile.TemporaryDirectory(dir=self.place) as scratch:
+                report = verify_folder(path, Path(scratch))
+            if not report.ok or report.sum_of_accounts_rp:
+                raise NotVerified(f"{path.name}: {'; '.join(report.problems)}")
+            if report.entries < posted:
+                missing = posted - report.entries
+                raise NotVerified(f"{path.name}: {missing} acknowledged taps are missing")
+            entries[path.name] = report.entries
+        return entries
