@@ -15,6 +15,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from ops.node_process import children
+
 FSYNC_TRIAL_S: Final = 0.5
 _PAGE: Final = bytes(4096)
 _USER: Final = 11
@@ -139,9 +141,8 @@ def cpu_s(pid: int) -> float:
     """
     # The name of the program, in brackets, may hold spaces: what follows it has none.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     own_s = (int(fields[_USER]) + int(fields[_SYSTEM])) / os.sysconf("SC_CLK_TCK")
-    return own_s + sum(cpu_s(int(child)) for child in children)
+    return own_s + sum(map(cpu_s, children(pid)))
 
 
 def filesystem_of(folder: Path, mounts: str) -> str:

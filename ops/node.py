@@ -10,7 +10,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
+from storage.process_store import ProcessStore
 from storage.shard_store import ShardStore
 from storage.view_rows import VIEWS_TABLES
 
@@ -78,7 +79,7 @@ async def run_node(
     """
     with ExitStack() as held:
         folder = held.enter_context(DataFolder.open(data, create=True))
-        keys = KeyStore(held.enter_context(_store(folder.keys, KEYS_TABLES)))
+        keys = KeyStore(held.enter_context(closing(LmdbStore(folder.keys, tables=KEYS_TABLES))))
         listening = held.enter_context(open_listening_socket(host, port))
         tree = NodeTree(
             open_store=lambda: _open_shard(folder),
@@ -115,19 +116,10 @@ def _listening(tree: NodeTree, host: str, port: int) -> Listening:
 
 
 @contextmanager
-def _store(path: Path, tables: tuple[str, ...]) -> Iterator[LmdbStore]:
-    store = LmdbStore(path, tables=tables)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-@contextmanager
 def _open_shard(folder: DataFolder) -> Iterator[ShardStore]:
     with (
-        _store(folder.journal, JOURNAL_TABLES) as journal,
-        _store(folder.views, VIEWS_TABLES) as views,
+        closing(LmdbStore(folder.journal, tables=JOURNAL_TABLES)) as journal,
+        closing(ProcessStore(folder.views, tables=VIEWS_TABLES, pause=time.sleep)) as views,
     ):
         yield ShardStore.open(journal, views, clock=time.monotonic)
 

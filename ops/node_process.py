@@ -114,15 +114,34 @@ class NodeProcess:
             self._close()
 
     def rss_bytes(self) -> int:
-        """Return its resident memory, without the pages of files that it has mapped."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-        raise NodeFailed("the node is gone")
+        """Return its resident memory, and that of the process that writes its views.
+
+        Without the pages of files that they have mapped.
+
+        Raises:
+          NodeFailed: the node is gone.
+        """
+        if not self.running:
+            raise NodeFailed("the node is gone")
+        return sum(map(_rss_bytes, (self.pid, *children(self.pid))))
 
     def _close(self) -> None:
         if self._process.stdout:
             self._process.stdout.close()
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started and that have not ended."""
+    return [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+
+
+def _rss_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in status if line.startswith("RssAnon:"))
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

@@ -268,6 +268,9 @@ class LmdbStore:
         return failure
 
     def _grow(self) -> None:
+        # A process that was killed while it read still holds the pages that it looked at.
+        if self._env.reader_check():
+            return
         size = self._env.info()["map_size"]
         disk = os.statvfs(self._file)
         # Half of what is left stays for the other stores, and for those who clean up.

@@ -9,7 +9,7 @@ process, which writes them in one step, and the node reads what that process has
     node <- pipe: what became of them                  <-
 
 The writer ends when its pipe does, so it never outlives the node for longer than it takes to finish
-a write. A node that starts meanwhile waits for that.
+a write. It holds a lock until then, and a node that starts meanwhile waits for that.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Final, Literal, TypeAlias
@@ -39,6 +39,11 @@ CHANGES_PER_FRAME: Final = 32
 EXIT_TIMEOUT_S: Final = 60.0
 """To finish a write, when told to end; far more than a disk takes that still works."""
 
+NICE: Final = 10
+"""How far the writer steps back where taps want the same core: to a tenth of it."""
+
+_TURN_POLL_S: Final = 0.02
+
 _LENGTH: Final = struct.Struct(">I")
 
 Outcome: TypeAlias = Literal["done", "full", "failed"]
@@ -55,14 +60,18 @@ _CHANGES: Final = msgspec.msgpack.Decoder(list[Change] | None)
 _REPLY: Final = msgspec.msgpack.Decoder(_Reply)
 
 
-def start_writer(path: Path, tables: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start the process that writes a store."""
+StartWriter: TypeAlias = Callable[[Path, Sequence[str], int], subprocess.Popen[bytes]]
+
+
+def start_writer(path: Path, tables: Sequence[str], lock: int) -> subprocess.Popen[bytes]:
+    """Start the process that writes a store, and holds a lock for as long as it lives."""
     return subprocess.Popen(
         [sys.executable, "-m", "storage.process_store", str(path.resolve()), *tables],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         # Where this package lies; and apart from the terminal, whose Ctrl-C is the node's.
         cwd=Path(__file__).parent.parent,
+        pass_fds=[lock],
         start_new_session=True,
     )
 
@@ -73,10 +82,12 @@ class ProcessStore:
     Args:
       path: folder of the environment; it is made if it does not exist.
       tables: names of all tables.
-      start: starts the second process; a test may put a failing one here.
+      pause: waits for some seconds.
+      start: starts the second process, from a path, tables and a lock; a test may put a failing
+        one here.
 
     Raises:
-      StorageError: as LmdbStore raises it.
+      StorageError: as LmdbStore raises it, or the writer of a node before does not end.
     """
 
     def __init__(
@@ -84,13 +95,14 @@ class ProcessStore:
         path: Path,
         *,
         tables: Sequence[str],
-        start: Callable[[Path, Sequence[str]], subprocess.Popen[bytes]] = start_writer,
+        pause: Callable[[float], object],
+        start: StartWriter = start_writer,
     ) -> None:
-        with _Turn(path):
+        with _turn(path, pause) as lock:
             LmdbStore(path, tables=tables).close()
-        self._reader = LmdbStore(path, tables=tables, read_only=True)
-        self._refusal = ""
-        self._writer = start(path, tables)
+            self._reader = LmdbStore(path, tables=tables, read_only=True)
+            self._refusal = ""
+            self._writer = start(path, tables, lock)
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
@@ -157,19 +169,30 @@ class ProcessStore:
                 self._writer.kill()
 
 
-class _Turn:
-    """One process at a time may be the writer; the others wait for it to end."""
+@contextmanager
+def _turn(path: Path, pause: Callable[[float], object]) -> Iterator[int]:
+    """Be the one who may start a writer; the lock, a descriptor, is the writer's to inherit.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path / "writer"
+    Raises:
+      StorageFailed: the writer before did not end within `EXIT_TIMEOUT_S`.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / "writer").open("ab") as file:
+        waited_s = 0.0
+        while not _locked(file):
+            if waited_s >= EXIT_TIMEOUT_S:
+                raise StorageFailed(f"the process that wrote {path} before does not end")
+            pause(_TURN_POLL_S)
+            waited_s += _TURN_POLL_S
+        yield file.fileno()
 
-    def __enter__(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _send_changes(pipe: IO[bytes], changes: Iterable[Change]) -> None:
@@ -234,9 +257,9 @@ def main() -> None:
     """Be the writer: the arguments are the folder and the tables."""
     # Those who stop a node stop its writer last, by closing the pipe.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.nice(NICE)
     path = Path(sys.argv[1])
     with (
-        _Turn(path),
         closing(LmdbStore(path, tables=sys.argv[2:])) as store,
         # If the node was killed meanwhile, nobody is left to be told of the last write.
         suppress(BrokenPipeError),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import trio
 import ops.node_process
 from bench.line import LineBroken, new_key, open_line
 from bench.load import issue_cards
-from ops.node_process import NodeFailed, NodeProcess
+from ops.node_process import NodeFailed, NodeProcess, children
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +49,17 @@ async def test_what_a_killed_node_had_acknowledged_is_replayed(tmp_path: Path) -
     again.stop()
 
 
+async def test_the_process_that_writes_the_views_ends_with_its_node(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "node", dev=True)
+    await issue_cards(node.url, 3)
+    (writer,) = children(node.pid)
+    watched = os.pidfd_open(writer)
+    node.kill()
+    with trio.fail_after(10):
+        await trio.lowlevel.wait_readable(watched)
+    os.close(watched)
+
+
 async def test_without_dev_only_enrolled_keys_connect(tmp_path: Path) -> None:
     node = NodeProcess.start(tmp_path / "node")
     with trio.fail_after(10), pytest.raises(LineBroken, match="key_unknown"):
@@ -79,7 +91,7 @@ def test_a_node_that_does_not_stop_is_killed(
     with pytest.raises(NodeFailed, match="was killed"):
         node.stop()
     assert not node.running
-    with pytest.raises(OSError, match="No such"):
+    with pytest.raises(NodeFailed, match="is gone"):
         node.rss_bytes()
 
 

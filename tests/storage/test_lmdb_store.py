@@ -187,6 +187,19 @@ def test_a_map_that_another_process_made_larger_is_taken_over(
     assert store.count("one") == 2
 
 
+def test_a_reader_that_was_killed_holds_no_pages(store: LmdbStore, tmp_path: Path) -> None:
+    store.write([("one", b"k", bytes(100_000))])
+    with pytest.raises(subprocess.CalledProcessError, match="SIGKILL"):
+        run(
+            "import os; store = LmdbStore(Path(sys.argv[1]), tables=('one',), read_only=True); "
+            "store._read(lambda transaction: os.kill(os.getpid(), 9))",
+            tmp_path / "env",
+        )
+    for number in range(100):
+        store.write([("one", b"k", bytes([number]) * 100_000)])
+    assert (tmp_path / "env" / "data.mdb").stat().st_size <= 4 * GROW_BYTES_MIN
+
+
 def test_a_copy_is_whole_and_smaller(store: LmdbStore, tmp_path: Path) -> None:
     store.write([("one", bytes([number]), bytes(9000)) for number in range(200)])
     store.write([("one", bytes([number]), None) for number in range(199)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import signal
@@ -27,18 +26,32 @@ TABLES = ("one", "two")
 ROW = ("one", b"key", b"value")
 
 
+def no_wait(_: float) -> None:
+    raise AssertionError("nobody else writes")
+
+
+class Pause:
+    """Lets something happen when it was waited a number of times."""
+
+    def __init__(self, turns: int) -> None:
+        self.turns = turns
+        self.then: Callable[[], object] = bool
+
+    def __call__(self, _: float) -> None:
+        self.turns -= 1
+        if not self.turns:
+            self.then()
+
+
 class Started:
     """Starts writers, and knows the last one."""
 
-    def __init__(self, start: Callable[[Path, Sequence[str]], subprocess.Popen[bytes]]) -> None:
-        self._start = start
-
-    def __call__(self, path: Path, tables: Sequence[str]) -> subprocess.Popen[bytes]:
-        self.writer = self._start(path, tables)
+    def __call__(self, path: Path, tables: Sequence[str], lock: int) -> subprocess.Popen[bytes]:
+        self.writer = start_writer(path, tables, lock)
         return self.writer
 
 
-def failing(path: Path, tables: Sequence[str]) -> subprocess.Popen[bytes]:
+def failing(path: Path, tables: Sequence[str], _lock: int) -> subprocess.Popen[bytes]:
     """Start a writer whose disk is full once, works once, and fails then."""
     program = """
 import sys
@@ -66,12 +79,12 @@ serve(Once(tables=()), sys.stdin.buffer, sys.stdout.buffer)
 
 @pytest.fixture
 def started() -> Started:
-    return Started(start_writer)
+    return Started()
 
 
 @pytest.fixture
 def store(tmp_path: Path, started: Started) -> Iterator[ProcessStore]:
-    store = ProcessStore(tmp_path / "store", tables=TABLES, start=started)
+    store = ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, start=started)
     yield store
     store.close()
     assert started.writer.returncode is not None, "no process outlives its store"
@@ -133,7 +146,7 @@ def test_changes_that_cannot_be_made_up_leave_nothing(store: ProcessStore) -> No
 
 
 def test_a_full_disk_may_be_tried_again_and_a_failed_one_not(tmp_path: Path) -> None:
-    store = ProcessStore(tmp_path / "store", tables=TABLES, start=failing)
+    store = ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, start=failing)
     with pytest.raises(StorageFull, match="no room"):
         store.write([ROW])
     store.write([ROW])
@@ -186,16 +199,21 @@ def test_a_writer_is_not_stopped_by_what_stops_its_node(
     assert store.count("one") == 2
 
 
-def test_a_node_waits_for_the_writer_of_the_one_before(
-    tmp_path: Path, store: ProcessStore, started: Started
-) -> None:
-    store.write([ROW])
-    turn = os.open(tmp_path / "store" / "writer", os.O_RDWR)
-    with pytest.raises(BlockingIOError):
-        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def test_a_node_waits_for_the_writer_of_the_one_before(tmp_path: Path, started: Started) -> None:
+    path, ends = tmp_path / "store", Pause(turns=3)
+    before = ProcessStore(path, tables=TABLES, pause=no_wait)
+    before.write([ROW])
+    ends.then = before.close
+    store = ProcessStore(path, tables=TABLES, pause=ends, start=started)
+    assert store.get("one", b"key") == b"value"
+    assert ends.turns == 0
     store.close()
-    fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(turn)
+
+
+def test_a_node_does_not_wait_for_ever(tmp_path: Path, store: ProcessStore) -> None:
+    with pytest.raises(StorageFailed, match="does not end"):
+        ProcessStore(tmp_path / "store", tables=TABLES, pause=lambda _: None)
+    store.write([ROW])
 
 
 def test_a_writer_whose_node_is_gone_ends_without_a_word(
