@@ -14,6 +14,7 @@ from actors import limits
 from actors.runtime import Life
 from actors.seams import Offload, in_thread
 from actors.shard import Shard
+from protocol.errors import BusyReason
 from storage.errors import StorageFull
 
 
@@ -65,9 +66,13 @@ class Checkpointer:
             if not self._full:
                 self._report(f"the disk is full, no checkpoint is written: {full}")
             self._full = True
+            if store.entries_since_checkpoint >= limits.UNSAVED_ENTRIES_MAX:
+                self._shard.stopped_by = BusyReason.STORAGE_FULL
         finally:
             if written:
                 store.end_checkpoint(checkpoint)
+                if self._full:
+                    self._shard.stopped_by = None
                 self._full = False
             else:
                 store.abandon_checkpoint(checkpoint)
@@ -75,8 +80,10 @@ class Checkpointer:
 
     async def _wait_due(self, stopping: trio.Event) -> None:
         due_s = trio.current_time() + limits.CHECKPOINT_INTERVAL_S
-        while trio.current_time() < due_s and not stopping.is_set():
-            if self._shard.store.entries_since_checkpoint >= limits.CHECKPOINT_ENTRIES:
-                return
+        many = False
+        # Others always get a turn here, also when each checkpoint is due as soon as one failed.
+        while not (many or stopping.is_set() or trio.current_time() >= due_s):
             with trio.move_on_after(limits.CHECKPOINT_POLL_S):
                 await stopping.wait()
+            unsaved = self._shard.store.entries_since_checkpoint
+            many = unsaved >= limits.CHECKPOINT_ENTRIES and not self._full

@@ -57,7 +57,8 @@ class Committer:
         while True:
             block = self._shard.take_block()
             if block is not None:
-                await self._commit(block)
+                if not await self._commit(block, stopping):
+                    return
             elif stopping.is_set():
                 return
             else:
@@ -67,22 +68,31 @@ class Committer:
         await stopping.wait()
         self._shard.work.set()
 
-    async def _commit(self, block: OpenBlock) -> None:
+    async def _commit(self, block: OpenBlock, stopping: trio.Event) -> bool:
+        """Make a block durable and release it; False if a stop met a disk without room."""
         shard = self._shard
         append = partial(shard.store.append, block.entries, block.entries[-1].decided_ms)
+        was_full = False
         while True:
             try:
                 await self._offload(append)
                 break
             except StorageFull as full:
+                if stopping.is_set():
+                    # Nobody was answered, so terminals send all of it again.
+                    self._report(f"stopped on a full disk, {len(block.entries)} entries unwritten")
+                    return False
                 # The block stays as it is and is tried again; new transactions are turned away,
                 # so no more than this block and the one open behind it wait.
-                if not shard.stopped_by:
+                if not was_full:
                     self._report(f"the disk is full, transactions are turned away: {full}")
+                was_full = True
                 shard.stopped_by = BusyReason.STORAGE_FULL
-                await trio.sleep(limits.FULL_DISK_POLL_S)
-        if shard.stopped_by is BusyReason.STORAGE_FULL:
+                with trio.move_on_after(limits.FULL_DISK_POLL_S):
+                    await stopping.wait()
+        if was_full:
             shard.stopped_by = None
             self._report("the disk has room again, transactions are taken")
         shard.release(block)
         self.blocks += 1
+        return True

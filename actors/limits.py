@@ -31,6 +31,9 @@ CHECKPOINT_INTERVAL_S: Final = 5.0
 CHECKPOINT_ENTRIES: Final = 200_000
 """Entries after which a checkpoint does not wait for its time: a second of replay."""
 
+UNSAVED_ENTRIES_MAX: Final = 1_000_000
+"""Entries that memory may hold for views without room; then transactions are turned away."""
+
 CHECKPOINT_POLL_S: Final = 0.25
 """How often the checkpointer looks at how much has changed."""
 

@@ -2,8 +2,8 @@
 
     node (rest for one)
     ├── shard (one for all)     opens the store, then
-    │   ├── committer           makes blocks durable
-    │   └── checkpointer        writes views
+    │   ├── checkpointer        writes views
+    │   └── committer           makes blocks durable
     ├── desk                    answers questions
     └── listener (one for one)
         ├── accept, sweep
@@ -113,7 +113,16 @@ class NodeTree:
             checkpointer = Checkpointer(shard, offload=self._seams.offload, report=self._note)
             # A life of these is a life of the shard: what they had in memory is not durable, so
             # the next one begins with the journal.
+            # The last to start is the first to stop: the last checkpoint waits for no block that
+            # a full disk does not take.
             children = [
+                ChildSpec(
+                    "checkpointer",
+                    checkpointer.run,
+                    shutdown_timeout_s=limits.SHARD_STOP_S,
+                    intensity=_NO_SECOND_LIFE,
+                    fatal=_FATAL,
+                ),
                 ChildSpec(
                     "committer",
                     committer.run,
@@ -121,13 +130,6 @@ class NodeTree:
                     intensity=_NO_SECOND_LIFE,
                     fatal=_FATAL,
                     mailbox=shard.trace,
-                ),
-                ChildSpec(
-                    "checkpointer",
-                    checkpointer.run,
-                    shutdown_timeout_s=limits.SHARD_STOP_S,
-                    intensity=_NO_SECOND_LIFE,
-                    fatal=_FATAL,
                 ),
             ]
             supervisor = self._shard_supervisor = Supervisor(

@@ -38,7 +38,7 @@ FILES_BESIDES: Final = 64
 @click.option(
     "--terminals-max",
     type=click.IntRange(min=1, max=20_000),
-    default=512,
+    default=4_096,
     show_default=True,
     help="Most terminals connected at the same time.",
 )

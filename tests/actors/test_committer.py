@@ -18,6 +18,7 @@ from actors.shard import Shard
 from protocol.errors import BusyReason
 from storage.errors import StorageFailed, StorageFull
 from storage.shard_store import ShardStore
+from storage.views import Checkpoint
 from tests.actors.world import Clock, Disk, Sender, on_the_spot, tap
 
 T = TypeVar("T")
@@ -90,6 +91,25 @@ async def test_a_full_disk_stops_transactions_loses_nothing_and_ends(
     assert trio.current_time() >= 5 * limits.FULL_DISK_POLL_S
 
 
+async def test_a_stop_does_not_wait_for_room(
+    disk: Disk, shard: Shard, sender: Sender, autojump_clock: trio.testing.MockClock
+) -> None:
+    said: list[str] = []
+    life = a_life()
+    disk.journal.fail_next(StorageFull("no room"), times=100)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Committer(shard, offload=on_the_spot, report=said.append).run, life)
+        nursery.start_soon(Checkpointer(shard, offload=on_the_spot, report=pytest.fail).run, life)
+        shard.submit(sender, "GATE-1", [tap(1)])
+        await trio.sleep(10)
+        life.stopping.set()
+    assert trio.current_time() == pytest.approx(10)
+    assert sender.outcomes == []
+    assert "1 entries unwritten" in said[-1]
+    with disk.open() as reopened:
+        assert reopened.position_of("GATE-1", 1) is None
+
+
 async def test_a_failed_flush_is_not_retried(disk: Disk, shard: Shard, sender: Sender) -> None:
     disk.journal.fail_next(StorageFailed("the flush failed"))
     shard.submit(sender, "GATE-1", [tap(1)])
@@ -160,6 +180,62 @@ async def test_a_checkpoint_without_room_is_taken_back_and_written_later(
     with disk.open() as reopened:
         assert isinstance(reopened, ShardStore)
         assert reopened.recovered.from_position == shard.book.position
+
+
+async def test_views_without_room_are_not_tried_all_the_time_and_memory_is_bounded(
+    disk: Disk,
+    shard: Shard,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    monkeypatch.setattr(limits, "CHECKPOINT_ENTRIES", 1)
+    monkeypatch.setattr(limits, "UNSAVED_ENTRIES_MAX", 4)
+    disk.views.fail_next(StorageFull("no room"), times=7)
+    said: list[str] = []
+    lives = a_life()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Committer(shard, offload=on_the_spot, report=pytest.fail).run, lives)
+        checkpointer = Checkpointer(shard, offload=on_the_spot, report=said.append)
+        nursery.start_soon(checkpointer.run, lives)
+        assert shard.submit(sender, "GATE-1", [tap(1)]) == []
+        await trio.sleep(5.5 * limits.CHECKPOINT_INTERVAL_S)
+        assert (checkpointer.checkpoints, len(said), shard.stopped_by) == (0, 1, None)
+        assert shard.submit(sender, "GATE-1", [tap(2)]) == []
+        await trio.sleep(limits.CHECKPOINT_INTERVAL_S)
+        (turned_away,) = shard.submit(sender, "GATE-1", [tap(3)])
+        assert (turned_away.result, turned_away.reason) == ("busy", BusyReason.STORAGE_FULL)
+        await trio.sleep(limits.CHECKPOINT_INTERVAL_S)
+        assert checkpointer.checkpoints == 1
+        assert shard.submit(sender, "GATE-1", [tap(3)]) == []
+        lives.stopping.set()
+
+
+async def test_others_get_a_turn_when_nothing_becomes_durable_any_more(
+    shard: Shard,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    monkeypatch.setattr(limits, "CHECKPOINT_ENTRIES", 1)
+    begun = 0
+    begin = shard.store.begin_checkpoint
+
+    def counted() -> Checkpoint | None:
+        nonlocal begun
+        begun += 1
+        assert begun < 100, "it lets nobody else run"
+        return begin()
+
+    monkeypatch.setattr(shard.store, "begin_checkpoint", counted)
+    shard.submit(sender, "GATE-1", [tap(1)])
+    shard.end()
+    life = a_life()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Checkpointer(shard, offload=on_the_spot, report=pytest.fail).run, life)
+        await trio.sleep(2)
+        life.stopping.set()
+    assert begun > 2
 
 
 async def test_a_checkpoint_that_will_never_be_durable_is_taken_back(

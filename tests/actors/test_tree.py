@@ -78,9 +78,9 @@ async def test_taps_go_through_and_the_tree_can_be_read(world: World) -> None:
             tree = world.tree.snapshot()
             line.close()
     shard, desk, listener = tree.children
-    assert [child.name for child in shard.children] == ["committer", "checkpointer"]
-    assert shard.children[0].mailbox is not None
-    assert shard.children[0].mailbox.accepted == 2
+    assert [child.name for child in shard.children] == ["checkpointer", "committer"]
+    assert shard.children[1].mailbox is not None
+    assert shard.children[1].mailbox.accepted == 2
     assert desk.mailbox is not None
     assert [child.name for child in listener.children] == ["accept", "sweep", "terminal-1"]
     assert {node.state for node in walk(tree)} == {State.RUNNING}
