@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from engine.accounts import PURSE_KINDS
 from engine.transaction import Entry
-from storage.block import SealedBlock
+from storage.block import SealedBlock, damaged
+from storage.errors import StorageDamaged
 from storage.history import AccountHistory
 from storage.journal import Journal
 from storage.shard_state import ShardState
@@ -76,8 +77,8 @@ class ShardStore(ShardState):
     ) -> ShardStore:
         """Open a shard: its last checkpoint, and what the journal says after it.
 
-        Views that do not belong to this journal, because they are ahead of it or of another one,
-        are thrown away and built anew: a restored folder may hold such.
+        Views that stand nowhere are built anew. Views that do not belong to this journal are
+        refused: they are never ahead of it, so blocks that they have seen are missing.
 
         Args:
           journal_store: with `JOURNAL_TABLES`.
@@ -94,10 +95,12 @@ class ShardStore(ShardState):
         started = clock()
         journal, views = Journal(journal_store), Views(views_store)
         standing = views.standing()
-        finding = misfit(standing, journal) if standing else "they stand nowhere"
-        if standing is None or finding:
+        rebuilt = "" if standing else "they stood nowhere"
+        if standing is None:
             views.clear()
             standing = NOWHERE
+        elif finding := misfit(standing, journal):
+            raise finding
         shard = cls(journal, views, standing, hot_rows_max=hot_rows_max)
         shard._replay(replay_entries_max)
         position = shard.book.position
@@ -106,7 +109,7 @@ class ShardStore(ShardState):
             from_position=standing.position,
             position=position,
             took_s=clock() - started,
-            rebuilt=finding if position else "",
+            rebuilt=rebuilt if position else "",
         )
         return shard
 
@@ -188,10 +191,22 @@ class ShardStore(ShardState):
                 self.checkpoint()
 
 
-def misfit(standing: Standing, journal: Journal) -> str:
-    """Tell why views do not belong to a journal; the empty text says that they do."""
-    if standing.position > journal.head.next_position:
-        return "they are ahead of the journal"
-    if journal.block_at(standing.position - 1).hash != standing.block_hash:
-        return "they belong to another journal"
-    return ""
+def misfit(standing: Standing, journal: Journal) -> StorageDamaged | None:
+    """Return the error that refuses views, and the journal under them; None if they belong to it.
+
+    Views are written when the journal is durable up to where they stand. So where it ends before
+    that, or holds another block there, it has lost what may have been acknowledged.
+    """
+    head, stand = journal.head, f"the views stand at position {standing.position:,}"
+    if standing.position > head.next_position:
+        finding = f"it is missing: {stand}, and the journal ends at {head.next_position:,}"
+        return _lost(damaged(head.number + 1, finding))
+    block = journal.block_at(standing.position - 1)
+    if block.hash != standing.block_hash:
+        return _lost(damaged(block.number, f"it is not the one that was there: {stand}"))
+    return None
+
+
+def _lost(error: StorageDamaged) -> StorageDamaged:
+    hint = "To go on without them all the same, delete the folder `views`."
+    return StorageDamaged(f"{error} {hint}", block=error.block)
