@@ -25,11 +25,11 @@ from actors.tree import NodeTree
 from protocol.session import EnrolledKey, FindKey
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
-from storage.key_store import KEYS_TABLES, KeyStore
+from storage.key_store import KEYS_REMEDY, KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
 from storage.process_store import ProcessStore
 from storage.shard_store import ShardStore
-from storage.view_rows import VIEWS_TABLES
+from storage.view_rows import VIEWS_REMEDY, VIEWS_TABLES
 
 log: Final = logging.getLogger("jakarta_one")
 
@@ -79,7 +79,8 @@ async def run_node(
     """
     with ExitStack() as held:
         folder = held.enter_context(DataFolder.open(data, create=True))
-        keys = KeyStore(held.enter_context(closing(LmdbStore(folder.keys, tables=KEYS_TABLES))))
+        store = LmdbStore(folder.keys, tables=KEYS_TABLES, remedy=KEYS_REMEDY)
+        keys = KeyStore(held.enter_context(closing(store)))
         listening = held.enter_context(open_listening_socket(host, port))
         tree = NodeTree(
             open_store=lambda: _open_shard(folder),
@@ -119,7 +120,9 @@ def _listening(tree: NodeTree, host: str, port: int) -> Listening:
 def _open_shard(folder: DataFolder) -> Iterator[ShardStore]:
     with (
         closing(LmdbStore(folder.journal, tables=JOURNAL_TABLES)) as journal,
-        closing(ProcessStore(folder.views, tables=VIEWS_TABLES, pause=time.sleep)) as views,
+        closing(
+            ProcessStore(folder.views, tables=VIEWS_TABLES, pause=time.sleep, remedy=VIEWS_REMEDY)
+        ) as views,
     ):
         yield ShardStore.open(journal, views, clock=time.monotonic)
 

@@ -18,7 +18,7 @@ from storage.folder import DataFolder
 from storage.journal import BLOCKS, META, Journal
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_TABLES
-from storage.lmdb_store import LmdbStore
+from storage.lmdb_store import LmdbStore, is_store
 from storage.shard_store import misfit
 from storage.store import Change, Store, all_rows
 from storage.view_rows import VIEWS_TABLES, position_key
@@ -144,7 +144,7 @@ def _cut(store: Store, position: int) -> int | None:
 
 def _fitting(path: Path, journal: Journal) -> int | None:
     """Return where the views of a folder stand, if they belong to its journal."""
-    if not (path / "views").exists():
+    if not is_store(path / "views"):
         return None
     with closing(LmdbStore(path / "views", tables=VIEWS_TABLES, read_only=True)) as store:
         standing = Views(store).standing()
@@ -152,7 +152,7 @@ def _fitting(path: Path, journal: Journal) -> int | None:
 
 
 def _copy(store: Path, target: Path, tables: tuple[str, ...]) -> None:
-    if store.exists():
+    if is_store(store):
         with closing(LmdbStore(store, tables=tables, read_only=True)) as source:
             source.copy_to(target / store.name)
 

@@ -6,17 +6,22 @@ import os
 from pathlib import Path
 
 
-def take_room(file: Path, size: int) -> None:
+def take_room(file: Path, size: int, *, held: int = 0) -> None:
     """Make a file at least `size` bytes long, with room on the disk for all of it.
+
+    A copy may have left holes where there were zeros: they get their room too.
+
+    Args:
+      file: it is made if there is none.
+      size: in bytes.
+      held: so many bytes at its beginning have their room already.
 
     Raises:
       OSError: there is no room, or the file cannot be used.
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        length = os.fstat(descriptor).st_size
-        if length < size:
-            os.posix_fallocate(descriptor, length, size - length)
+        os.posix_fallocate(descriptor, held, size - held)
     finally:
         os.close(descriptor)
 

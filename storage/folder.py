@@ -122,7 +122,10 @@ def _make_format(path: Path) -> None:
     if file.exists():
         return
     if not {entry.name for entry in path.iterdir()} <= {"lock", draft.name}:
-        raise StorageMissing(f"{path} holds other files and no data folder: name an empty one.")
+        raise StorageMissing(
+            f"{path} holds other files and no data folder: name an empty one. (What an interrupted "
+            "backup or restore has left can be deleted.)"
+        )
     with draft.open("wb") as stream:
         stream.write(msgspec.json.encode(_Format(FORMAT)) + b"\n")
         stream.flush()

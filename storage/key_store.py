@@ -14,6 +14,9 @@ from storage.store import Store, all_rows
 KEYS: Final = "keys"
 KEYS_TABLES: Final = (KEYS,)
 
+KEYS_REMEDY: Final = "Take the folder `keys` from a backup, or delete it and enrol the keys anew."
+"""What to do about damaged keys: the journal needs no backup for their sake."""
+
 KEY_BYTES: Final = 32
 """An Ed25519 public key (RFC 8032)."""
 

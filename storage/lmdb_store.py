@@ -23,6 +23,7 @@ from typing import Final, TypeAlias, TypeVar
 import lmdb
 
 from storage.errors import (
+    NO_ROOM,
     StorageDamaged,
     StorageError,
     StorageFailed,
@@ -51,8 +52,10 @@ _LOCK_BYTES: Final = 8192
 """LMDB's table of 126 readers, its default."""
 
 _ALTERED: Final = (
+    lmdb.BadTxnError,
     lmdb.CorruptedError,
     lmdb.InvalidError,
+    lmdb.NotFoundError,
     lmdb.PageNotFoundError,
     lmdb.VersionMismatchError,
 )
@@ -71,6 +74,7 @@ class LmdbStore:
       tables: names of all tables.
       read_only: only look; possible while another process writes.
       map_bytes: how large a new map is; it grows by itself.
+      remedy: what to do when the files are not what was written.
       commit: writes and flushes a transaction; a test may put a failing disk here.
 
     Raises:
@@ -87,22 +91,24 @@ class LmdbStore:
         tables: Sequence[str],
         read_only: bool = False,
         map_bytes: int = MAP_BYTES,
+        remedy: str = "Restore the folder from a backup.",
         commit: Callable[[LmdbTransaction], None] = commit,
     ) -> None:
         self._file = path / "data.mdb"
+        self._remedy = remedy
         self._commit = commit
         # Readers stand on the map in memory, and it may not be moved under them.
         self._map = Gate()
         self._writing = threading.Lock()
         self._refusal = ""
-        if read_only and not self._file.exists():
+        if read_only and not is_store(path):
             raise StorageMissing(f"there is no store in {path}")
         try:
             self._env, self._tables = _environment(
                 path, tables, read_only=read_only, map_bytes=map_bytes
             )
         except (lmdb.Error, OSError) as error:
-            raise _translated(error, f"the store in {path} cannot be opened") from error
+            raise self._translated(error, f"the store in {path} cannot be opened") from error
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
@@ -186,7 +192,7 @@ class LmdbStore:
                 os.fsync(file.fileno())
             sync_names(path)
         except OSError as error:
-            raise _translated(error, f"the copy in {path} cannot be written") from error
+            raise self._translated(error, f"the copy in {path} cannot be written") from error
 
     def close(self) -> None:
         """Give everything back; later calls raise StorageFailed."""
@@ -208,7 +214,7 @@ class LmdbStore:
                 except lmdb.MapResizedError:
                     pass
                 except lmdb.Error as error:
-                    raise _translated(error, f"{self._file} cannot be read") from error
+                    raise self._translated(error, f"{self._file} cannot be read") from error
             # Another process has made the map larger.
             with self._writing:
                 self._resize(0)
@@ -255,7 +261,7 @@ class LmdbStore:
                 last_keys[table] = key
 
     def _write_failure(self, error: lmdb.Error | OSError) -> StorageError:
-        failure = _translated(error, f"{self._file} cannot be written")
+        failure = self._translated(error, f"{self._file} cannot be written")
         if isinstance(failure, StorageFull):
             # LMDB itself remembers when it no longer knows what stands on the disk.
             try:
@@ -278,7 +284,7 @@ class LmdbStore:
         step -= step % GROW_BYTES_MIN
         if not step:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        take_room(self._file, size + step)
+        take_room(self._file, size + step, held=size)
         self._resize(size + step)
 
     def _resize(self, size: int) -> None:
@@ -290,7 +296,25 @@ class LmdbStore:
         # From the start again, should the map have been found too small half way through.
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.ftruncate(descriptor, 0)
-        self._env.copyfd(descriptor, compact=True)
+        try:
+            self._env.copyfd(descriptor, compact=True)
+        except lmdb.Error as error:
+            if error.code not in NO_ROOM:
+                raise
+            # It is the copy that has no room; what is copied can be read.
+            raise OSError(error.code, os.strerror(error.code)) from error
+
+    def _translated(self, error: lmdb.Error | OSError, what: str) -> StorageError:
+        # What the binding finds out by itself, a format that it does not know, has no code.
+        if isinstance(error, _ALTERED) or (isinstance(error, lmdb.Error) and not error.code):
+            return StorageDamaged(f"{what}: {error}. {self._remedy}")
+        code = error.errno if isinstance(error, OSError) else error.code
+        return refused_by_system(what, error, code)
+
+
+def is_store(path: Path) -> bool:
+    """Tell whether a folder holds a store."""
+    return (path / "data.mdb").exists()
 
 
 def _environment(
@@ -315,7 +339,7 @@ def _environment(
         _check_length(env, file)
         if not read_only:
             take_room(file, env.info()["map_size"])
-        if is_new:
+            # Not only a new one's: a process may have been killed before it came to this.
             sync_names(path)
         found = {table: env.open_db(table.encode(), create=not read_only) for table in tables}
         opened.pop_all()
@@ -327,10 +351,3 @@ def _check_length(env: lmdb.Environment, file: Path) -> None:
     pages = env.info()["last_pgno"] + 1
     if file.stat().st_size < pages * env.stat()["psize"]:
         raise lmdb.CorruptedError(f"{file} is shorter than its content")
-
-
-def _translated(error: lmdb.Error | OSError, what: str) -> StorageError:
-    if isinstance(error, _ALTERED):
-        return StorageDamaged(f"{what}: {error}. Restore the folder from a backup.")
-    code = error.errno if isinstance(error, OSError) else error.code
-    return refused_by_system(what, error, code)

@@ -21,7 +21,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Final, Literal, TypeAlias
@@ -41,6 +41,8 @@ EXIT_TIMEOUT_S: Final = 60.0
 
 NICE: Final = 10
 """How far the writer steps back where taps want the same core: to a tenth of it."""
+
+STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 _TURN_POLL_S: Final = 0.02
 
@@ -64,16 +66,22 @@ StartWriter: TypeAlias = Callable[[Path, Sequence[str], int], subprocess.Popen[b
 
 
 def start_writer(path: Path, tables: Sequence[str], lock: int) -> subprocess.Popen[bytes]:
-    """Start the process that writes a store, and holds a lock for as long as it lives."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "storage.process_store", str(path.resolve()), *tables],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # Where this package lies; and apart from the terminal, whose Ctrl-C is the node's.
-        cwd=Path(__file__).parent.parent,
-        pass_fds=[lock],
-        start_new_session=True,
-    )
+    """Start the process that writes a store, and holds a lock for as long as it lives.
+
+    Those who stop a node stop its writer last, by closing the pipe. So what stops the node itself
+    is kept from the writer, from its first moment on.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "storage.process_store", str(path.resolve()), *tables],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parent.parent,
+            pass_fds=[lock],
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class ProcessStore:
@@ -83,6 +91,7 @@ class ProcessStore:
       path: folder of the environment; it is made if it does not exist.
       tables: names of all tables.
       pause: waits for some seconds.
+      remedy: what to do when the files are not what was written.
       start: starts the second process, from a path, tables and a lock; a test may put a failing
         one here.
 
@@ -96,13 +105,16 @@ class ProcessStore:
         *,
         tables: Sequence[str],
         pause: Callable[[float], object],
+        remedy: str,
         start: StartWriter = start_writer,
     ) -> None:
-        with _turn(path, pause) as lock:
-            LmdbStore(path, tables=tables).close()
-            self._reader = LmdbStore(path, tables=tables, read_only=True)
+        with _turn(path, pause) as lock, ExitStack() as held:
+            LmdbStore(path, tables=tables, remedy=remedy).close()
+            self._reader = LmdbStore(path, tables=tables, remedy=remedy, read_only=True)
+            held.callback(self._reader.close)
             self._refusal = ""
             self._writer = start(path, tables, lock)
+            held.pop_all()
 
     def get(self, table: str, key: bytes) -> bytes | None:
         """Return the value of a key, or None."""
@@ -255,8 +267,6 @@ def _written(store: Store, changes: list[Change]) -> _Reply:
 
 def main() -> None:
     """Be the writer: the arguments are the folder and the tables."""
-    # Those who stop a node stop its writer last, by closing the pipe.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.nice(NICE)
     path = Path(sys.argv[1])
     with (

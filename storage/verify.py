@@ -6,7 +6,7 @@ so it needs no more memory than a node, however many cards there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
@@ -21,9 +21,9 @@ from storage.block import Block, damaged
 from storage.compare import differences
 from storage.errors import StorageDamaged
 from storage.folder import DataFolder
-from storage.journal import BLOCKS, chain
+from storage.journal import BLOCKS, Journal, chain
 from storage.journal import TABLES as JOURNAL_TABLES
-from storage.lmdb_store import LmdbStore
+from storage.lmdb_store import LmdbStore, is_store
 from storage.shard_state import ShardState
 from storage.store import Store, all_rows
 from storage.view_rows import (
@@ -31,6 +31,7 @@ from storage.view_rows import (
     LANDMARKS,
     NOWHERE,
     VIEWS_FORMAT,
+    VIEWS_REMEDY,
     VIEWS_TABLES,
     Standing,
     number_of,
@@ -92,21 +93,30 @@ def verify_folder(path: Path, scratch: Path, *, progress: Callable[[int], object
       progress: is told the number of entries after each block.
 
     Raises:
-      StorageError: there is no journal, or the scratch folder cannot be written.
+      StorageError: there is no journal, it is that of a newer version, or the scratch folder cannot
+        be written.
     """
     with DataFolder.open(path, exclusive=False) as folder, ExitStack() as held:
 
         def opened(store: LmdbStore) -> LmdbStore:
             return held.enter_context(closing(store))
 
-        views = None
-        if folder.views.exists():
-            live = opened(LmdbStore(folder.views, tables=VIEWS_TABLES, read_only=True))
-            live.copy_to(scratch / "views")
-            views = opened(LmdbStore(scratch / "views", tables=VIEWS_TABLES, read_only=True))
+        views, problems = None, []
+        try:
+            if is_store(folder.views):
+                views = opened(_copied(folder.views, scratch / "views"))
+        except StorageDamaged as damage:
+            problems.append(str(damage))
         journal = opened(LmdbStore(folder.journal, tables=JOURNAL_TABLES, read_only=True))
         fold = opened(LmdbStore(scratch / "fold", tables=VIEWS_TABLES))
-        return verify(journal, views, fold, progress=progress)
+        return verify(journal, views, fold, progress=progress, problems=problems)
+
+
+def _copied(views: Path, copy: Path) -> LmdbStore:
+    live = LmdbStore(views, tables=VIEWS_TABLES, read_only=True, remedy=VIEWS_REMEDY)
+    with closing(live):
+        live.copy_to(copy)
+    return LmdbStore(copy, tables=VIEWS_TABLES, read_only=True, remedy=VIEWS_REMEDY)
 
 
 def verify(
@@ -116,6 +126,7 @@ def verify(
     *,
     progress: Callable[[int], object] = int,
     entries_in_memory_max: int = ENTRIES_IN_MEMORY_MAX,
+    problems: Iterable[str] = (),
 ) -> Report:
     """Verify a journal, and that the views are its fold.
 
@@ -127,8 +138,14 @@ def verify(
       scratch: with `VIEWS_TABLES`, all empty.
       progress: is told the number of entries after each block.
       entries_in_memory_max: after so many entries what changed is written to the scratch store.
+      problems: found before.
+
+    Raises:
+      StorageVersion: the journal was written by a newer version of this program.
     """
     audit = _Audit(views, Views(scratch))
+    for problem in problems:
+        audit.problem(problem)
     # Whatever stands in the journal now is met on the walk, or is no part of the chain.
     rows = journal.count(BLOCKS)
     try:
@@ -139,6 +156,9 @@ def verify(
                 audit.save()
         if audit.blocks < rows:
             audit.problem(f"{rows - audit.blocks} rows of the journal are no part of the chain")
+        else:
+            # What a node looks at when it starts.
+            Journal(journal)
         audit.end()
     except StorageDamaged as damage:
         # What the store itself cannot read is met where the next block should be.

@@ -76,6 +76,11 @@ class Standing(Struct, frozen=True, array_like=True, gc=False):
     decided_ms: int
 
 
+VIEWS_REMEDY: Final = (
+    "Stop the node and delete the folder `views`: it is built anew from the journal."
+)
+"""What to do about damaged views: a backup would cost what was acknowledged since."""
+
 NOWHERE: Final = Standing(VIEWS_FORMAT, 0, b"", 0)
 """Nothing stands in the views."""
 
@@ -119,10 +124,7 @@ def decode_all(
 
 def unreadable(why: str) -> StorageDamaged:
     """Return the error that refuses the views, with what to do about it."""
-    return StorageDamaged(
-        f"the views cannot be read ({why}). Stop the node and delete the folder `views`: it is "
-        "built anew from the journal."
-    )
+    return StorageDamaged(f"the views cannot be read ({why}). {VIEWS_REMEDY}")
 
 
 def position_key(position: int) -> bytes:

@@ -13,7 +13,8 @@ from rich.markup import escape
 
 from ops.output import emit, json_option, progress_console
 from storage.errors import StorageError
-from storage.verify import Report, verify_folder
+from storage.verify import Report
+from storage.verify_apart import verify_apart
 
 
 @click.command()
@@ -43,7 +44,7 @@ def verify(ctx: click.Context, folder: Path, scratch: Path | None, *, as_json: b
             tempfile.TemporaryDirectory(prefix="jakarta-one-verify-", dir=scratch) as place,
             console.status("reading the journal") as status,
         ):
-            report = verify_folder(
+            report = verify_apart(
                 folder,
                 Path(place),
                 progress=lambda entries: status.update(f"{entries:,} entries read"),

@@ -18,6 +18,16 @@ def test_room_is_taken_and_nothing_is_overwritten(tmp_path: Path) -> None:
     assert file.stat().st_blocks * 512 >= 100_000
 
 
+def test_holes_get_their_room(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with file.open("wb") as stream:
+        stream.truncate(200_000)
+    take_room(file, 200_000, held=100_000)
+    assert 100_000 <= file.stat().st_blocks * 512 < 200_000
+    take_room(file, 200_000)
+    assert file.stat().st_blocks * 512 >= 200_000
+
+
 def test_a_file_that_is_long_enough_stays_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"dear")

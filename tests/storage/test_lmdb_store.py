@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fcntl import F_GETFL, fcntl
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,7 +98,7 @@ def test_there_is_nothing_to_read_where_nothing_is(tmp_path: Path) -> None:
 
 def test_a_reader_wants_the_tables_that_it_names(store: LmdbStore, tmp_path: Path) -> None:
     store.close()
-    with pytest.raises(StorageFailed, match="cannot be opened"):
+    with pytest.raises(StorageDamaged, match="cannot be opened"):
         LmdbStore(tmp_path / "env", tables=("one", "two"), read_only=True)
 
 
@@ -127,16 +127,20 @@ def test_a_file_that_was_cut_is_refused(
 
 
 def test_a_damaged_page_is_refused_when_it_is_read(store: LmdbStore, tmp_path: Path) -> None:
-    store.write([("one", bytes([number]), bytes(1000)) for number in range(200)])
+    store.write([("one", bytes([number]), b"\xff" * 1000) for number in range(200)])
     store.close()
     file = tmp_path / "env" / "data.mdb"
     content = bytearray(file.read_bytes())
     for page in range(2, len(content) // 4096):
-        # Its kind: neither branch nor leaf.
-        content[page * 4096 + 10] = 0
+        if b"\xff" * 1000 in content[page * 4096 : (page + 1) * 4096]:
+            # Its kind: neither branch nor leaf.
+            content[page * 4096 + 10] = 0
     file.write_bytes(content)
-    with pytest.raises(StorageDamaged, match="backup"):
-        LmdbStore(tmp_path / "env", tables=TABLES).get("one", b"\5")
+    with closing(LmdbStore(tmp_path / "env", tables=TABLES)) as damaged:
+        with pytest.raises(StorageDamaged, match=r"cannot be read.*backup"):
+            damaged.get("one", b"\5")
+        with pytest.raises(StorageDamaged, match=r"cannot be read.*backup"):
+            damaged.copy_to(tmp_path / "copy")
 
 
 def test_another_process_reads_while_this_one_writes(store: LmdbStore, tmp_path: Path) -> None:
@@ -357,6 +361,7 @@ def test_a_copy_that_finds_no_room_leaves_the_store_usable(
     store: LmdbStore, tmp_path: Path
 ) -> None:
     store.write([("one", b"large", bytes(100_000))])
-    with files_up_to(50_000), pytest.raises(StorageFull, match="no room on the disk"):
+    with files_up_to(50_000), pytest.raises(StorageFull, match="no room on the disk") as full:
         store.copy_to(tmp_path / "copy")
+    assert str(full.value).startswith(f"the copy in {tmp_path / 'copy'}")
     store.write([("one", b"k", b"v")])

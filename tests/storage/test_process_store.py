@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage import process_store
-from storage.errors import StorageFailed, StorageFull
+from storage.errors import StorageDamaged, StorageFailed, StorageFull
 from storage.lmdb_store import LmdbStore
 from storage.memory_store import MemoryStore
 from storage.process_store import ProcessStore, serve, start_writer
@@ -24,6 +23,7 @@ from storage.store import Change, Store, all_rows
 ROOT = Path(__file__).parent.parent.parent
 TABLES = ("one", "two")
 ROW = ("one", b"key", b"value")
+REMEDY = "Throw it away."
 
 
 def no_wait(_: float) -> None:
@@ -55,7 +55,7 @@ def failing(path: Path, tables: Sequence[str], _lock: int) -> subprocess.Popen[b
     """Start a writer whose disk is full once, works once, and fails then."""
     program = """
 import sys
-from storage.errors import StorageFailed, StorageFull
+from storage.errors import StorageDamaged, StorageFailed, StorageFull
 from storage.memory_store import MemoryStore
 from storage.process_store import serve
 store = MemoryStore(tables=sys.argv[2:])
@@ -84,7 +84,9 @@ def started() -> Started:
 
 @pytest.fixture
 def store(tmp_path: Path, started: Started) -> Iterator[ProcessStore]:
-    store = ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, start=started)
+    store = ProcessStore(
+        tmp_path / "store", tables=TABLES, pause=no_wait, remedy=REMEDY, start=started
+    )
     yield store
     store.close()
     assert started.writer.returncode is not None, "no process outlives its store"
@@ -146,7 +148,9 @@ def test_changes_that_cannot_be_made_up_leave_nothing(store: ProcessStore) -> No
 
 
 def test_a_full_disk_may_be_tried_again_and_a_failed_one_not(tmp_path: Path) -> None:
-    store = ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, start=failing)
+    store = ProcessStore(
+        tmp_path / "store", tables=TABLES, pause=no_wait, remedy=REMEDY, start=failing
+    )
     with pytest.raises(StorageFull, match="no room"):
         store.write([ROW])
     store.write([ROW])
@@ -189,22 +193,41 @@ def test_a_writer_that_does_not_end_is_killed(
     assert started.writer.returncode == -signal.SIGKILL
 
 
+@pytest.mark.parametrize("stop", sorted(process_store.STOP_SIGNALS))
 def test_a_writer_is_not_stopped_by_what_stops_its_node(
-    store: ProcessStore, started: Started
+    store: ProcessStore, started: Started, stop: signal.Signals
 ) -> None:
+    # From its first moment on: it has hardly begun to run.
+    started.writer.send_signal(stop)
     store.write([ROW])
-    assert os.getpgid(started.writer.pid) != os.getpgid(0)
-    started.writer.terminate()
+    started.writer.send_signal(stop)
     store.write([("one", b"other", b"value")])
     assert store.count("one") == 2
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & process_store.STOP_SIGNALS
+
+
+def test_a_store_that_is_not_what_was_written_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "data.mdb").write_bytes(b"no store at all" * 1000)
+    with pytest.raises(StorageDamaged, match=REMEDY):
+        ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, remedy=REMEDY)
+
+
+def test_a_writer_that_cannot_be_started_leaves_nothing_open(tmp_path: Path) -> None:
+    def broken(*_: object) -> subprocess.Popen[bytes]:
+        raise OSError("no more processes")
+
+    with pytest.raises(OSError, match="no more processes"):
+        ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, remedy=REMEDY, start=broken)
+    ProcessStore(tmp_path / "store", tables=TABLES, pause=no_wait, remedy=REMEDY).close()
 
 
 def test_a_node_waits_for_the_writer_of_the_one_before(tmp_path: Path, started: Started) -> None:
     path, ends = tmp_path / "store", Pause(turns=3)
-    before = ProcessStore(path, tables=TABLES, pause=no_wait)
+    before = ProcessStore(path, tables=TABLES, pause=no_wait, remedy=REMEDY)
     before.write([ROW])
     ends.then = before.close
-    store = ProcessStore(path, tables=TABLES, pause=ends, start=started)
+    store = ProcessStore(path, tables=TABLES, pause=ends, remedy=REMEDY, start=started)
     assert store.get("one", b"key") == b"value"
     assert ends.turns == 0
     store.close()
@@ -212,7 +235,7 @@ def test_a_node_waits_for_the_writer_of_the_one_before(tmp_path: Path, started: 
 
 def test_a_node_does_not_wait_for_ever(tmp_path: Path, store: ProcessStore) -> None:
     with pytest.raises(StorageFailed, match="does not end"):
-        ProcessStore(tmp_path / "store", tables=TABLES, pause=lambda _: None)
+        ProcessStore(tmp_path / "store", tables=TABLES, pause=lambda _: None, remedy=REMEDY)
     store.write([ROW])
 
 

@@ -188,7 +188,9 @@ def test_a_journal_that_ends_before_its_views_is_refused(city: City) -> None:
     city.shard.checkpoint()
     for journal, number in ((before, 2), (MemoryStore(tables=JOURNAL_TABLES), 0)):
         city.journal = journal
-        with pytest.raises(StorageDamaged, match=f"block {number} .* is missing.*position 9") as no:
+        with pytest.raises(
+            StorageDamaged, match=rf"block {number} .* is missing.*position 9"
+        ) as no:
             city.restart()
         assert no.value.block == number
         assert "delete the folder `views`" in str(no.value)
@@ -202,7 +204,7 @@ def test_a_journal_that_is_not_that_of_its_views_is_refused(city: City) -> None:
     other.run(*(tap() for _ in range(4)))
     other.shard.checkpoint()
     city.views = other.views
-    with pytest.raises(StorageDamaged, match="block 1 .* is not the one that was there") as refused:
+    with pytest.raises(StorageDamaged, match=r"block 1 .* is not the one") as refused:
         city.restart()
     assert refused.value.block == 1
 

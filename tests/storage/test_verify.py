@@ -15,8 +15,8 @@ from engine.accounts import OPERATOR_REVENUE
 from engine.errors import Reason
 from engine.transaction import Entry, Intent, Issue, Refund, Replace, Reversal, Tap, TopUp
 from storage.block import open_block, seal
-from storage.errors import StorageDamaged
-from storage.journal import BLOCKS, chain
+from storage.errors import StorageDamaged, StorageVersion
+from storage.journal import BLOCKS, META, chain
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.memory_store import MemoryStore
 from storage.store import all_rows
@@ -483,3 +483,29 @@ def test_a_file_that_is_no_store_any_more_is_reported(folder: Path, tmp_path: Pa
     (folder / "journal" / "data.mdb").write_bytes(b"something else" * 1000)
     with pytest.raises(StorageDamaged):
         verify_folder(folder, scratch(tmp_path))
+
+
+def test_views_that_cannot_be_opened_do_not_keep_the_journal_from_being_read(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = folder / "views" / "data.mdb"
+    file.write_bytes(bytes(8192) + file.read_bytes()[8192:])
+    report = verify_folder(folder, scratch(tmp_path))
+    assert (report.ok, report.blocks, report.first_bad_block) == (False, BLOCKS_THERE, None)
+    assert "delete the folder `views`" in report.problems[0]
+
+
+def test_a_folder_of_views_without_a_store_counts_as_none(folder: Path, tmp_path: Path) -> None:
+    (folder / "views" / "data.mdb").unlink()
+    report = verify_folder(folder, scratch(tmp_path))
+    assert (report.ok, report.views_position) == (True, None)
+
+
+def test_what_a_node_would_refuse_at_its_start_is_a_problem(city: City) -> None:
+    city.journal.write([(META, b"format", None)])
+    report = verified(city)
+    assert (report.ok, report.blocks) == (False, BLOCKS_THERE)
+    assert "no format" in report.problems[0]
+    city.journal.write([(META, b"format", b"2")])
+    with pytest.raises(StorageVersion, match="run the newer version"):
+        verified(city)
