@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from bench.errors import BenchError
 from bench.machine import allow_files, choose_pins, look
-from bench.measure import MEASURES
+from bench.measure import MEASURES, verification
 from bench.report import Result, as_object, render
 from bench.setting import QUICK, Bench, Plan
 from ops.node_process import NodeFailed
@@ -107,6 +107,9 @@ def _measure(plan: Plan, names: Sequence[str], data: Path | None) -> Result:
         machine = look(place)
         setting = Bench(place, plan, choose_pins(), status.update)
         figures = [figure for name in names for figure in MEASURES[name](setting)]
+        verified = setting.verify()
+        if verified:
+            figures.append(verification(setting.verify_rates))
         return Result(
             plan=plan,
             machine=machine,
@@ -114,7 +117,7 @@ def _measure(plan: Plan, names: Sequence[str], data: Path | None) -> Result:
             figures=figures,
             trials=setting.peer,
             no_peer=setting.no_peer,
-            verified=setting.verify(),
+            verified=verified,
             took_s=time.monotonic() - began_s,
         )
 

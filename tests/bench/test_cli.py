@@ -48,6 +48,7 @@ def test_one_object_is_printed_with_the_keys_that_checks_rely_on() -> None:
     assert found["figures"]["stream_taps_per_s"]["repeats"] == 1
     assert found["machine"]["fsyncs_per_s"] > 0
     assert found["verified"] is True
+    assert found["verify_entries_per_s"] > 0
     assert found["verified_entries"] == {"cards-40": 80 + 3 * 64 * 50}
 
 

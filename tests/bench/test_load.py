@@ -52,7 +52,7 @@ async def test_an_open_loop_keeps_its_rate_and_gives_each_tap_a_latency(node: No
 
 
 async def test_a_tap_that_is_refused_fails_the_load(node: NodeProcess) -> None:
-    lines = await open_lines(node.url, 2, prefix="line")
+    lines = await open_lines(node.url, 1, prefix="line")
     frames = prepared(lines, frames=2, taps_per_frame=5, first=1_000_000)
     with pytest.RaisesGroup(LineBroken, flatten_subgroups=True):
         await stream(lines, frames, taps_per_frame=5, window=1)
