@@ -90,6 +90,7 @@ def after_lines(
         elif kind == PROGRAMME_PURSE:
             name, _, programme = owner.partition("/")
             if name == card.id:
+                assert programme, "the card's own purse is of another kind"
                 purses = dict(programmes)
                 purses[programme] = step(purses.get(programme, EMPTY), amount_rp, decided_ms)
                 programmes = tuple(purses.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.accounts import PROGRAMME_KINDS, Posting, purse_of
+from engine.accounts import PROGRAMME_KINDS, Posting, purse_line, purse_of
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.checks import account_refusal, correction_doubts, purse_now
@@ -39,7 +39,9 @@ def _line_refusal(book: Book, card: Card | None, line: Posting) -> Reason:
     name, programme = purse
     if card is None or name != card.id:
         return Reason.CARD_UNKNOWN
-    return Reason.NONE if card.purse(programme) is not None else Reason.PURSE_UNKNOWN
+    # `A` and `A/` name no programme: neither is another name of the card's own purse.
+    named = purse_line(name, programme, line[2]) == line
+    return Reason.NONE if named and card.purse(programme) else Reason.PURSE_UNKNOWN
 
 
 def _correct(card: Card, now: Moment, intent: Adjustment) -> Verdict:

@@ -169,6 +169,9 @@ class Teller:
         amount_rp = self.amount_rp() * self.chance.choice((-1, 1))
         line = (2, f"{card}/{programme}", amount_rp) if programme else (1, card, amount_rp)
         others = [(7, "kjp")] * 3 if programme else [(10, "found"), (3, "tj"), (5, "dki")]
+        if programme and self.chance.random() < 0.2:
+            # No programme's purse has such an owner.
+            line = (2, self.one_of(f"{card} {card}/"), amount_rp)
         kind, owner = self.chance.choice([*others, (7, "kjp"), (1, "B"), (2, "A/kjp")])
         return Adjustment("wati", "a correction", (line, (kind, owner, -amount_rp)), card)
 

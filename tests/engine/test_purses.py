@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.accounts import OPERATOR_REVENUE, purse_line
+from engine.accounts import OPERATOR_REVENUE, PROGRAMME_PURSE, purse_line
 from engine.calendar import DAY_MS, day_and_month
 from engine.card import Card, Purse
 from engine.errors import Reason
@@ -92,6 +92,12 @@ def test_lines_move_the_purses_of_one_card_and_open_those_that_were_not_there() 
     main, programmes = after_lines(card, lines, correct, NOON)
     assert main.balance_rp == 49
     assert [(name, purse.balance_rp) for name, purse in programmes] == [("kjp", 8), ("food", 2)]
+
+
+@pytest.mark.parametrize("owner", ["A", "A/"])
+def test_no_purse_is_opened_for_the_programme_without_a_name(owner: str) -> None:
+    with pytest.raises(AssertionError, match="of another kind"):
+        after_lines(Card("A", "account", "dki"), ((PROGRAMME_PURSE, owner, 5),), correct, NOON)
 
 
 def test_changes_are_summed_up_by_purse() -> None:

@@ -179,6 +179,13 @@ ADJUSTMENTS: Final = [
         _adjust("A", (PROGRAMME_PURSE, "A/kjp", 5), (PROGRAMME_PURSE, "A/bus", -5)),
         *("purse_unknown", NAME, "lines[1]"),
     ),
+    *(
+        Case(
+            _adjust("A", (PROGRAMME_PURSE, owner, 5), (PROGRAMME_FUND, "kjp", -5)),
+            *("purse_unknown", NAME, "lines[0]"),
+        )
+        for owner in ("A", "A/")
+    ),
     Case(_adjust("", (FEES, "a", 5), (FEES, "*", -5)), "account_name", NAME, "lines[1]"),
     Case(
         _adjust("", (OPERATOR_REVENUE, "tj", 5), (FEES, "new", -5)),
