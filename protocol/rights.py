@@ -1,7 +1,7 @@
 """What a key is allowed to send and to ask.
 
-A terminal moves money of the card before it. A service (a bank's link, the operator's desk, a
-tool) does everything.
+A terminal moves money of the card before it, and takes back what it moved itself. A service (a
+bank's link, the operator's desk, a tool) does everything.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from engine.transaction import (
     Purchase,
     Refund,
     Reversal,
+    Share,
+    Subsidy,
     Tap,
     TopUp,
     Void,
@@ -28,11 +30,34 @@ Role: TypeAlias = Literal["terminal", "service"]
 TERMINAL_INTENTS: Final[frozenset[type[Intent]]] = frozenset(
     {Tap, Purchase, TopUp, Group, Reversal, Refund, Hold, Post, Void}
 )
+"""What a terminal may submit, some of it with conditions: see `may`."""
+
+_UNCONDITIONAL: Final[frozenset[type[Intent]]] = frozenset({Tap, Purchase, Hold, Post, Void})
 
 
-def may(role: Role, intent: Intent) -> bool:
-    """Tell whether a role may submit an intent."""
-    return role == "service" or type(intent) in TERMINAL_INTENTS
+def may(role: Role, terminal: str, intent: Intent) -> bool:
+    """Tell whether a session of this role and terminal may submit an intent.
+
+    A terminal hands out no programme's money but what a ride costs, and no operator's but a part
+    of that fare; it gives back what it took itself.
+    """
+    if role == "service" or type(intent) in _UNCONDITIONAL:
+        return True
+    if isinstance(intent, TopUp):
+        return not intent.purse
+    if isinstance(intent, Reversal | Refund):
+        return intent.terminal == terminal
+    return isinstance(intent, Group) and _may_group(intent)
+
+
+def _may_group(group: Group) -> bool:
+    carriers = {part.operator for part in group.parts if isinstance(part, Tap)}
+    return all(
+        part.operator in carriers
+        if isinstance(part, Subsidy | Share)
+        else not (isinstance(part, TopUp) and part.purse)
+        for part in group.parts
+    )
 
 
 def may_ask(role: Role, terminal: str, question: Question) -> bool:
@@ -45,5 +70,5 @@ def may_ask(role: Role, terminal: str, question: Question) -> bool:
     if isinstance(question, TransactionOf):
         return question.terminal == terminal
     if isinstance(question, DryRun):
-        return may(role, question.transaction.intent)
+        return may(role, terminal, question.transaction.intent)
     return question.kind in PURSE_KINDS and question.owner != ALL_CARDS

@@ -245,7 +245,7 @@ class ServerSession:
             text = f"{wanted} transactions, {self.credits} credits"
             raise ProtocolViolation(Code.CREDITS_EXCEEDED, "submit.transactions", text)
         for number, transaction in enumerate(message.transactions):
-            if not may(self.role, transaction.intent):
+            if not may(self.role, self.terminal, transaction.intent):
                 field = f"submit.transactions[{number}].intent"
                 raise ProtocolViolation(Code.NOT_ALLOWED, field, f"for the role {self.role}")
         self.credits -= wanted

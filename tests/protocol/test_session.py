@@ -168,13 +168,20 @@ def test_answering_more_than_was_sent_is_a_defect() -> None:
 
 
 def test_an_intent_that_the_role_may_not_send_takes_the_whole_frame_with_it() -> None:
-    payload = pack("submit", [[1, 1, TAP], [2, 1, ["close", "c"]]])
+    for intent in (["close", "c"], ["reversal", "ANOTHER", 1]):
+        payload = pack("submit", [[1, 1, TAP], [2, 1, intent]])
+        session = ready_session("terminal")
+        violation = broken(session, payload)
+        assert violation.code is Code.NOT_ALLOWED
+        assert violation.field == "submit.transactions[1].intent"
+        assert session.credits == limits.CREDITS
+        assert isinstance(ready_session("service").receive(payload, NOW_MS), Submit)
+
+
+def test_what_a_terminal_did_itself_it_may_take_back() -> None:
     session = ready_session("terminal")
-    violation = broken(session, payload)
-    assert violation.code is Code.NOT_ALLOWED
-    assert violation.field == "submit.transactions[1].intent"
-    assert session.credits == limits.CREDITS
-    assert isinstance(ready_session("service").receive(payload, NOW_MS), Submit)
+    payload = pack("submit", [[2, 1, ["reversal", session.terminal, 1]]])
+    assert isinstance(session.receive(payload, NOW_MS), Submit)
 
 
 # --- questions --------------------------------------------------------------------------------
