@@ -19,6 +19,9 @@ FULL_DISK_RETRY_MS: Final = 2_000
 FULL_DISK_POLL_S: Final = 0.5
 """How often a block that found no room is tried again."""
 
+GAPS_RETRY_MS: Final = 5_000
+"""A terminal with too many gaps: it has to deliver some of what it left out first."""
+
 QUARANTINE_RETRY_MS: Final = 60_000
 """A card whose handler failed waits for an engineer."""
 

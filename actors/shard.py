@@ -176,7 +176,8 @@ class Shard:
         if not seen.has(counter):
             if seen.has_room_for(counter):
                 return None
-            return Outcome(counter, "refused", reason=Reason.TOO_MANY_GAPS)
+            # Nothing of it is written down, so it is no final answer: an advice would be lost.
+            return _busy(transaction, BusyReason.TOO_MANY_GAPS, limits.GAPS_RETRY_MS)
         position = self.store.position_of(terminal, counter)
         assert position is not None, f"{terminal}/{counter} was seen and has no position"
         entry = self._entry_at(position)

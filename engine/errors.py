@@ -53,5 +53,4 @@ class Reason(StrEnum):
     PURSE_LIMIT = "purse_limit"  # no room for another purse on the card
     PURSE_UNKNOWN = "purse_unknown"  # the card has no purse of this programme
     RECEIVE_LIMIT = "receive_limit"  # more than may come in during a month
-    TOO_MANY_GAPS = "too_many_gaps"  # the terminal's counters have too many gaps
     TOO_MANY_HOLDS = "too_many_holds"  # no room for another hold on the card

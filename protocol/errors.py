@@ -73,6 +73,7 @@ class BusyReason(StrEnum):
 
     OVERLOAD = "overload"
     STORAGE_FULL = "storage_full"
+    TOO_MANY_GAPS = "too_many_gaps"
 
 
 class QueryCode(StrEnum):

@@ -113,14 +113,21 @@ def test_counters_may_come_in_any_order_and_gaps_are_filled(shard: Shard, sender
     assert (seen.high, seen.gaps) == (5, ((4, 4),))
 
 
-def test_a_terminal_that_leaves_too_many_gaps_is_refused(shard: Shard, sender: Sender) -> None:
+def test_what_opens_too_many_gaps_is_taken_when_one_of_them_was_filled(
+    shard: Shard, sender: Sender
+) -> None:
     for first in range(0, GAPS_PER_TERMINAL_MAX, 128):
         batch = [tap(2 * number, 0) for number in range(first + 1, first + 129)]
         assert shard.submit(sender, "GATE-1", batch) == []
         commit(shard)
-    (outcome,) = shard.submit(sender, "GATE-1", [tap(3 * GAPS_PER_TERMINAL_MAX)])
-    assert (outcome.result, outcome.reason) == ("refused", Reason.TOO_MANY_GAPS)
-    assert outcome.position == -1
+    ahead = advice(3 * GAPS_PER_TERMINAL_MAX)
+    (outcome,) = shard.submit(sender, "GATE-1", [ahead])
+    assert (outcome.result, outcome.reason) == ("busy", BusyReason.TOO_MANY_GAPS)
+    assert (outcome.position, outcome.retry_after_ms) == (-1, limits.GAPS_RETRY_MS)
+    assert shard.store.position_of("GATE-1", ahead.counter) is None
+    assert shard.submit(sender, "GATE-1", [tap(1, 0), ahead]) == []
+    commit(shard)
+    assert (sender.outcomes[-1].counter, sender.outcomes[-1].result) == (ahead.counter, "posted")
 
 
 def test_more_than_the_block_holds_is_turned_away_with_a_time(

@@ -109,5 +109,5 @@ def test_the_table_has_a_case_for_every_reason_of_every_kind() -> None:
 
 def test_every_reason_is_some_kinds_but_those_of_advices_and_of_the_shard() -> None:
     known = {reason for text in REASONS.values() for reason in text.split()}
-    others = {"", "card_quarantined", "medium_is_account", "too_many_gaps"}
+    others = {"", "card_quarantined", "medium_is_account"}
     assert known | others == set(Reason)
