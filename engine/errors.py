@@ -29,7 +29,8 @@ class Reason(StrEnum):
     ABOVE_CEILING = "above_ceiling"  # the purse would hold more than it may
     ACCOUNT_LIMIT = "account_limit"  # no room for another account of this kind
     ACCOUNT_NAME = "account_name"  # no account can have this name
-    AMOUNT_EXCEEDED = "amount_exceeded"  # more than is left of the hold or of the original
+    # More than is left of the hold or of the original, or than an account may come to.
+    AMOUNT_EXCEEDED = "amount_exceeded"
     BELOW_FLOOR = "below_floor"  # not enough money, or it is held
     CARD_BLOCKED = "card_blocked"
     CARD_CLOSED = "card_closed"

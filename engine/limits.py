@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Final
 
-AMOUNT_RP_MAX: Final = 1_000_000_000_000
-"""One transaction: far above any purse, far below 2**63 even after 10**6 of them are added up."""
+AMOUNT_RP_MAX: Final = 1_000_000_000
+"""One amount of a payment: fifty times the fullest purse there may be."""
+
+ADJUSTMENT_RP_MAX: Final = 1_000_000_000_000
+"""One line of a correction: an operator's revenue of months."""
+
+BALANCE_RP_MAX: Final = 100_000_000_000_000_000
+"""How far from zero a correction may take an account: a million such lines. Advices are never
+refused, so they may take it on from there: a group moves at most 16 amounts on one account (8
+parts, each with a fee), and 500 million such groups still stay below 2**63, where views and
+messages end."""
 
 NAME_LENGTH_MAX: Final = 64
 """Cards, terminals, operators, banks, programmes, stops: the longest real name seen has 34."""

@@ -22,7 +22,7 @@ from engine.errors import Reason
 
 Amount = Annotated[int, Meta(ge=0, le=limits.AMOUNT_RP_MAX)]
 PositiveAmount = Annotated[int, Meta(ge=1, le=limits.AMOUNT_RP_MAX)]
-SignedAmount = Annotated[int, Meta(ge=-limits.AMOUNT_RP_MAX, le=limits.AMOUNT_RP_MAX)]
+CorrectedAmount = Annotated[int, Meta(ge=-limits.ADJUSTMENT_RP_MAX, le=limits.ADJUSTMENT_RP_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH_MAX)]
 OptionalName = Annotated[str, Meta(max_length=limits.NAME_LENGTH_MAX)]
 Text = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
@@ -150,7 +150,7 @@ class Adjustment(_Intent, frozen=True, tag="adjustment"):
     officer: Name
     reason: Text
     lines: Annotated[
-        tuple[tuple[Annotated[int, Meta(ge=1, le=10)], Name, SignedAmount], ...],
+        tuple[tuple[Annotated[int, Meta(ge=1, le=10)], Name, CorrectedAmount], ...],
         Meta(min_length=2, max_length=limits.ADJUSTMENT_LINES_MAX),
     ]
     card: OptionalName = ""

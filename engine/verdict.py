@@ -19,7 +19,10 @@ ACCOUNT_RULE: Final = "account.name"
 HOLD_RULE: Final = "hold"
 """A hold is posted or voided once, in time, up to its amount."""
 FUNDS_RULE: Final = "funds.apart"
-"""Books balance; programme money is kept apart. Source: Pergub DKI Jakarta 145/2017, Pasal 15."""
+"""Books balance, and can be counted; programme money is kept apart.
+
+Source: Pergub DKI Jakarta 145/2017, Pasal 15.
+"""
 RETURN_RULE: Final = "return.once"
 """What moved is given back once, in whole or in parts."""
 

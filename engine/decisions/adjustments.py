@@ -5,7 +5,12 @@ from __future__ import annotations
 from engine.accounts import PROGRAMME_KINDS, Posting, purse_line, purse_of
 from engine.book import Book
 from engine.card import Card
-from engine.decisions.checks import account_refusal, correction_doubts, purse_now
+from engine.decisions.checks import (
+    account_refusal,
+    correction_doubts,
+    leads_too_far,
+    purse_now,
+)
 from engine.errors import Reason
 from engine.moment import Moment
 from engine.purses import changes_of
@@ -17,7 +22,8 @@ def decide_adjustment(book: Book, card: Card | None, now: Moment, intent: Adjust
     """Decide a correction: balanced, on known accounts, programme money kept apart.
 
     It may not do to a purse what a payment may not: leave it below its floor, above its ceiling,
-    or take what is held. On a card that has ended it may only bring a balance nearer to zero.
+    or take what is held. On a card that has ended it may only bring a balance nearer to zero. No
+    account may end up where it can hardly be counted any more.
     """
     lines = intent.lines
     if sum(amount_rp for _, _, amount_rp in lines) != 0:
@@ -29,6 +35,8 @@ def decide_adjustment(book: Book, card: Card | None, now: Moment, intent: Adjust
     for number, line in enumerate(lines):
         if reason := _line_refusal(book, card, line):
             return refused(reason, ACCOUNT_RULE, f"lines[{number}]")
+    if leads_too_far(book, card, lines):
+        return refused(Reason.AMOUNT_EXCEEDED, FUNDS_RULE, "lines")
     return Verdict(lines) if card is None else _correct(card, now, intent)
 
 

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
-from engine.accounts import SUSPENSE, Account, Posting, is_name, purse_line
+from engine.accounts import (
+    ALL_CARDS,
+    PURSE_KINDS,
+    SUSPENSE,
+    Account,
+    Posting,
+    Postings,
+    is_name,
+    purse_line,
+)
 from engine.book import Book
 from engine.card import ACTIVE, ENDED, Card, CardStatus, Purse
 from engine.errors import Reason
-from engine.limits import ACCOUNTS_PER_KIND_MAX, PURSES_PER_CARD_MAX
+from engine.limits import ACCOUNTS_PER_KIND_MAX, BALANCE_RP_MAX, PURSES_PER_CARD_MAX
 from engine.moment import Moment
-from engine.purses import EMPTY, correction_refusal, spend_refusal
+from engine.purses import EMPTY, changes_of, correction_refusal, spend_refusal
 from engine.rules.purses import PurseLimits
 from engine.transaction import Hold, Purchase, Tap, TopUp
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt
@@ -154,6 +163,22 @@ def correction_doubts(card: Card, changes: dict[str, int], now: Moment) -> list[
         if reason := correction_refusal(purse, amount_rp, held_rp, limits):
             doubts.append((reason, limits.rule, ""))
     return doubts
+
+
+def leads_too_far(book: Book, card: Card | None, lines: Postings) -> bool:
+    """Tell whether lines take an account, or a purse of a card, farther from zero than it may be.
+
+    One that stands there already may come nearer.
+    """
+    moved: dict[Account, int] = {}
+    for kind, owner, amount_rp in lines:
+        account = (kind, ALL_CARDS if kind in PURSE_KINDS else owner)
+        moved[account] = moved.get(account, 0) + amount_rp
+    changes = [(book.accounts[kind].get(owner, 0), rp) for (kind, owner), rp in moved.items()]
+    if card is not None:
+        purses = changes_of(card, lines).items()
+        changes += [(purse_now(card, programme).balance_rp, rp) for programme, rp in purses]
+    return any(abs(old_rp + rp) > max(abs(old_rp), BALANCE_RP_MAX) for old_rp, rp in changes)
 
 
 def _nearer_to_zero(balance_rp: int, amount_rp: int) -> bool:

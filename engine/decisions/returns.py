@@ -8,7 +8,7 @@ from engine.accounts import Posting, Postings, card_in, purse_line, purse_of
 from engine.book import Book, volume_rp
 from engine.calendar import day_and_month
 from engine.card import Card
-from engine.decisions.checks import correction_doubts, purse_now
+from engine.decisions.checks import correction_doubts, leads_too_far, purse_now
 from engine.errors import Bug, Reason
 from engine.limits import REPLACEMENTS_FOLLOWED_MAX
 from engine.moment import Moment
@@ -27,6 +27,7 @@ from engine.transaction import (
     TopUp,
 )
 from engine.verdict import (
+    FUNDS_RULE,
     RETURN_RULE,
     RETURN_THIS_MONTH,
     RETURN_TODAY,
@@ -68,10 +69,12 @@ def decide_refund(book: Book, now: Moment, intent: Refund) -> Verdict:
 def _give_back(book: Book, now: Moment, entry: Entry, amount_rp: int) -> Verdict:
     rule = _counting(entry, now)
     owner = card_in(entry.postings)
-    if not owner:
-        return Verdict(_opposite(entry, amount_rp, ""), rule=rule)
-    card = _recipient(book, owner, entry)
-    postings = _opposite(entry, amount_rp, card.id)
+    card = _recipient(book, owner, entry) if owner else None
+    postings = _opposite(entry, amount_rp, card.id if card else "")
+    if isinstance(entry.intent, Adjustment) and leads_too_far(book, card, postings):
+        return refused(Reason.AMOUNT_EXCEEDED, FUNDS_RULE, "counter")
+    if card is None:
+        return Verdict(postings, rule=rule)
     changes = changes_of(card, postings)
     programme, moved_rp = next(iter(changes.items()))
     balance_rp = purse_now(card, programme).balance_rp

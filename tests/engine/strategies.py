@@ -38,7 +38,7 @@ names = st.text(min_size=1, max_size=limits.NAME_LENGTH_MAX)
 texts = st.text(min_size=1, max_size=limits.TEXT_LENGTH_MAX)
 amounts = st.integers(0, limits.AMOUNT_RP_MAX)
 positive_amounts = st.integers(1, limits.AMOUNT_RP_MAX)
-signed_amounts = st.integers(-limits.AMOUNT_RP_MAX, limits.AMOUNT_RP_MAX)
+corrected_amounts = st.integers(-limits.ADJUSTMENT_RP_MAX, limits.ADJUSTMENT_RP_MAX)
 counters = st.integers(1, limits.COUNTER_MAX)
 times = st.integers(0, limits.TIME_MS_MAX)
 proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
@@ -72,7 +72,7 @@ INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
     Adjustment: st.builds(
         *(Adjustment, names, texts),
         st.lists(
-            st.tuples(kinds, names, signed_amounts),
+            st.tuples(kinds, names, corrected_amounts),
             min_size=2,
             max_size=limits.ADJUSTMENT_LINES_MAX,
         ).map(tuple),
@@ -98,7 +98,7 @@ reasons = st.sampled_from(Reason)
 entries = st.builds(
     *(Entry, names, counters, times, intents, times, reasons, st.text(), st.text()),
     *(st.integers(-(2**63), 2**63 - 1), st.lists(reasons).map(tuple)),
-    st.lists(st.tuples(kinds, names, signed_amounts)).map(tuple),
+    st.lists(st.tuples(kinds, names, corrected_amounts)).map(tuple),
     st.integers(-1, 2**53),
 )
 

@@ -91,7 +91,7 @@ LINES = [[1, "c", 5], [1, "c", -5]]
         (one(["tapp", "c"]), "submit.transactions[1].intent"),
         (one([7, "c"]), "submit.transactions[1].intent"),
         (one(["tap", "c", -1, "o", "in"]), "submit.transactions[1].intent.amount_rp"),
-        (one(["tap", "c", 10**12 + 1, "o", "in"]), "submit.transactions[1].intent.amount_rp"),
+        (one(["tap", "c", 10**9 + 1, "o", "in"]), "submit.transactions[1].intent.amount_rp"),
         (one(["tap", "c", 1, "o", "up"]), "submit.transactions[1].intent.direction"),
         (one([*TAP, "", "", "", "proof"]), "submit.transactions[1].intent.proof"),
         (one([*TAP, "", "", "", b""]), "submit.transactions[1].intent.proof"),

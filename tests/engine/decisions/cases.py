@@ -12,6 +12,7 @@ from engine.accounts import (
     PROGRAMME_PURSE,
     PURSE,
 )
+from engine.limits import BALANCE_RP_MAX
 from engine.transaction import (
     Adjustment,
     Block,
@@ -192,6 +193,10 @@ ADJUSTMENTS: Final = [
         *("account_limit", NAME, "lines[1]"),
     ),
     Case(
+        _adjust("", (FEES, "a", BALANCE_RP_MAX + 1), (FEES, "b", -BALANCE_RP_MAX - 1)),
+        *("amount_exceeded", FUNDS, "lines"),
+    ),
+    Case(
         _adjust("H", (PURSE, "H", -71), (OPERATOR_REVENUE, "tj", 71)), "below_floor", PLAIN, "", 100
     ),
     Case(
@@ -252,7 +257,7 @@ REASONS: Final[dict[type[Intent], str]] = {
     Refund: _RETURN,
     Adjustment: (
         f"{_ACCOUNT} not_balanced funds_mixed card_unknown card_closed card_replaced"
-        " purse_unknown below_floor above_ceiling"
+        " purse_unknown amount_exceeded below_floor above_ceiling"
     ),
     Issue: f"{_ACCOUNT} card_exists",
     Block: _STATUS,

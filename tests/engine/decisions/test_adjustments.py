@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from engine.accounts import (
+    ALL_CARDS,
     FEES,
     OPERATOR_REVENUE,
     PROGRAMME_FUND,
@@ -17,6 +19,7 @@ from engine.accounts import (
 from engine.calendar import day_and_month
 from engine.card import Purse
 from engine.errors import Reason
+from engine.limits import BALANCE_RP_MAX
 from engine.transaction import Adjustment, Hold, Purchase, Reversal, Tap
 from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
 from tests.engine.ledger import NOON
@@ -88,3 +91,45 @@ def test_on_an_ended_card_a_balance_may_only_come_nearer_to_zero() -> None:
     ledger.send(Tap("O", 30, "tj", "in", proof=PROOF))
     correction = adjustment("O", (PURSE, "O", 31), (SUSPENSE, "found", -31))
     assert ledger.send(correction).reason is Reason.CARD_REPLACED
+
+
+def test_no_correction_takes_an_account_farther_from_zero_than_it_may_be() -> None:
+    ledger = prepared()
+    there = BALANCE_RP_MAX
+    ledger.done(adjustment("", (FEES, "a", there), (FEES, "b", -there)))
+    for lines, reason in (
+        (((FEES, "a", 1), (FEES, "c", -1)), Reason.AMOUNT_EXCEEDED),
+        (((FEES, "c", 1), (FEES, "b", -1)), Reason.AMOUNT_EXCEEDED),
+        (((FEES, "a", 5), (FEES, "c", 1), (FEES, "a", -6)), ""),
+        (((FEES, "a", -1), (FEES, "b", 1)), ""),
+    ):
+        assert ledger.dry_run(adjustment("", *lines)).reason == reason, lines
+
+
+def test_what_an_advice_took_too_far_may_come_nearer_by_a_correction() -> None:
+    ledger = prepared()
+    ledger.book.accounts[FEES]["a"] = 2 * BALANCE_RP_MAX
+    for amount_rp, reason in ((1, Reason.AMOUNT_EXCEEDED), (-1, "")):
+        lines = (FEES, "a", amount_rp), (FEES, "c", -amount_rp)
+        assert ledger.dry_run(adjustment("", *lines)).reason == reason
+
+
+def test_a_purse_without_a_ceiling_keeps_to_that_bound_though_all_together_do() -> None:
+    ledger = prepared()
+    debt = replace(ledger.cards["D"].main, balance_rp=-2 * BALANCE_RP_MAX)
+    ledger.cards["D"] = replace(ledger.cards["D"], programmes=(("kjp", debt),))
+    ledger.book.accounts[PROGRAMME_PURSE][ALL_CARDS] = -2 * BALANCE_RP_MAX
+    there = BALANCE_RP_MAX - 60
+    ledger.done(adjustment("A", (PROGRAMME_PURSE, "A/kjp", there), (PROGRAMME_FUND, "new", -there)))
+    more = adjustment("A", (PROGRAMME_PURSE, "A/kjp", 1), (PROGRAMME_FUND, "food", -1))
+    assert ledger.dry_run(more).reason is Reason.AMOUNT_EXCEEDED
+
+
+def test_a_correction_is_not_taken_back_where_that_leads_too_far() -> None:
+    ledger = prepared()
+    ledger.send(adjustment("", (FEES, "a", -9), (FEES, "b", 9)), terminal="desk")
+    there = BALANCE_RP_MAX
+    ledger.done(adjustment("", (FEES, "a", there + 9), (FEES, "c", -there), (FEES, "d", -9)))
+    entry = ledger.send(Reversal("desk", 1))
+    assert (entry.reason, entry.detail) == (Reason.AMOUNT_EXCEEDED, "counter")
+    ledger.done(adjustment("", (FEES, "a", -9), (FEES, "d", 9)), Reversal("desk", 1))
