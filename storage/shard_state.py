@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.accounts import ALL_CARDS, PROGRAMME_PURSE, PURSE_KINDS
+from engine.accounts import ALL_CARDS, PURSE_KINDS, purse_line
 from engine.book import Book, FindEntry, TransactionId
 from engine.card import Card
 from engine.errors import Reason
@@ -82,12 +82,17 @@ class ShardState:
         """Return the balance of an account as the book stands; None if there is no such account."""
         if kind not in PURSE_KINDS or owner == ALL_CARDS:
             return self.book.accounts.get(kind, {}).get(owner)
-        name, _, programme = owner.partition("/")
-        card = self.book.cards.get(name)
-        if card is None or bool(programme) != (kind == PROGRAMME_PURSE):
-            return None
-        purse = card.purse(programme)
+        card = self.purse_card(kind, owner)
+        purse = card.purse(owner.partition("/")[2]) if card else None
         return purse.balance_rp if purse else None
+
+    def purse_card(self, kind: int, owner: str) -> Card | None:
+        """Return the card of a purse; None if there is none, or no such purse can be."""
+        name, _, programme = owner.partition("/")
+        kind_named, owner_named, _ = purse_line(name, programme, 0)
+        if (kind_named, owner_named) != (kind, owner):
+            return None
+        return self.book.cards.get(name)
 
     def fold(self, entries: Iterable[Entry]) -> None:
         """Fold entries of the journal into the book, the next one first."""

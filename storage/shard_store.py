@@ -7,7 +7,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from engine.accounts import PURSE_KINDS
 from engine.transaction import Entry
 from storage.block import SealedBlock, damaged
 from storage.errors import StorageDamaged
@@ -142,7 +141,7 @@ class ShardStore(ShardState):
             kind,
             owner,
             position=self.book.position,
-            card=self.book.cards.get(owner.partition("/")[0]) if kind in PURSE_KINDS else None,
+            card=self.purse_card(kind, owner),
             peek=self._cards.peek,
         )
 

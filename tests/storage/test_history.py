@@ -40,6 +40,8 @@ ACCOUNTS = [
         (PURSE, ALL_CARDS),
         (PROGRAMME_PURSE, ALL_CARDS),
         (PURSE, "nobody"),
+        (PURSE, f"{CARDS[0]}/kjp"),
+        (PROGRAMME_PURSE, CARDS[0]),
         (AccountKind.FLOAT, ALL_CARDS),
     ),
 ]
@@ -125,6 +127,20 @@ def city() -> City:
 
 def tap(card: str = CARDS[0]) -> Tap:
     return Tap(card, 3500, "transjakarta", "in")
+
+
+@pytest.mark.parametrize(
+    "account",
+    [(PURSE, f"{CARDS[0]}/kjp"), (PROGRAMME_PURSE, CARDS[0]), (PROGRAMME_PURSE, f"{CARDS[0]}/")],
+)
+def test_a_purse_under_a_wrong_name_has_no_past_either(
+    city: City, account: tuple[int, str]
+) -> None:
+    city.run(TopUp(CARDS[0], 70, purse="kjp"), tap())
+    assert city.shard.balance_rp(*account) is None
+    history = city.shard.history(*account)
+    assert {history.balance_at(position) for position in range(7)} == {0}
+    assert all_lines(history, None, 10) == []
 
 
 def test_a_statement_goes_on_with_the_card_that_was_replaced(city: City) -> None:
