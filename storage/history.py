@@ -49,7 +49,9 @@ class AccountHistory:
     """The past of one account, up to a position of the journal that must be durable.
 
     A card's entries are a chain: each names the one before. A purse is followed along it, and on
-    into the chain of the card that was replaced. Other accounts have no chain: blocks are read.
+    into the chain of the card that was replaced: a statement tells of the money, whichever card it
+    was on. What passed from the old card to the new one is no change of that money. Other accounts
+    have no chain: blocks are read.
 
     Args:
       journal: the chain of blocks.
@@ -148,10 +150,14 @@ class AccountHistory:
         for steps, (position, card, entry) in enumerate(links):
             if len(lines) == limit or steps == STATEMENT_STEPS_MAX:
                 return Statement(tuple(lines), position + 1)
-            owner = card if self._kind == PURSE else purse_owner(card, self._programme)
-            if amounts := self._amounts(entry, owner):
+            # The money left the old card and came to the new one: both, or it would count twice.
+            cards = (card, entry.intent.card) if _takes_over(entry, card) else (card,)
+            if amounts := self._amounts(entry, *(self._purse_of(name) for name in cards)):
                 lines.append(Line(position, sum(amounts), entry))
         return Statement(tuple(lines), -1)
+
+    def _purse_of(self, card: str) -> str:
+        return card if self._kind == PURSE else purse_owner(card, self._programme)
 
     def _links_before(self, before: int) -> Iterator[Link] | None:
         card = self._card
@@ -175,7 +181,7 @@ class AccountHistory:
             entry = self._journal.entry_at(position)
             assert entry.previous < position, "a chain leads back"
             yield position, name, entry
-            if isinstance(entry.intent, Replace) and entry.intent.new_card == name:
+            if _takes_over(entry, name):
                 name = entry.intent.card
             position = entry.previous
 
@@ -214,12 +220,16 @@ class AccountHistory:
                 lines.append(Line(block.first_position + offset, sum(amounts), entry))
         return lines
 
-    def _amounts(self, entry: Entry, owner: str) -> list[int]:
+    def _amounts(self, entry: Entry, *owners: str) -> list[int]:
         return [
             amount_rp
             for kind, name, amount_rp in entry.postings
-            if kind == self._kind and (name == owner or self._all_cards)
+            if kind == self._kind and (name in owners or self._all_cards)
         ]
+
+
+def _takes_over(entry: Entry, card: str) -> bool:
+    return isinstance(entry.intent, Replace) and entry.intent.new_card == card
 
 
 def exceptions_before(
