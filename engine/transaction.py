@@ -6,8 +6,8 @@ was decided about it; entries are never changed.
 
 A payment that carries a `proof` is an advice: money has moved on a chip, and the host must record
 it even if it dislikes it. What has no place in the books (a name that no account can have, one
-purse too many) is posted to suspense. A payment without a proof is an authorisation, which may be
-refused. So may everything else.
+purse too many, a second card in a group) is posted to suspense. A payment without a proof is an
+authorisation, which may be refused. So may everything else.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ Part: TypeAlias = Tap | Purchase | TopUp | Subsidy | Share
 class Group(_Intent, frozen=True, tag="group"):
     """Several movements on at most one card: all are posted, or none.
 
-    One part with a proof makes an advice of the whole. Parts on two cards are no group, and are
-    refused even then.
+    One part with a proof makes an advice of the whole. What such an advice tells of a second card
+    is posted to suspense: without a proof, parts on two cards are refused.
     """
 
     parts: Annotated[tuple[Part, ...], Meta(min_length=1, max_length=limits.GROUP_PARTS_MAX)]

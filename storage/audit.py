@@ -63,8 +63,9 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
     """Return card and programme of the purses whose balance an entry may tell."""
     intent = entry.intent
     if isinstance(intent, Group):
-        # Of the last purse that was used.
-        parts = [part for part in intent.parts if isinstance(part, Tap | Purchase | TopUp)]
+        # Of the last purse that was used of its own card.
+        on_cards = [part for part in intent.parts if isinstance(part, Tap | Purchase | TopUp)]
+        parts = [part for part in on_cards if part.card == intent.card]
         return [(part.card, part.purse) for part in parts[-1:]]
     if isinstance(intent, Tap | Purchase | TopUp | Hold):
         return [(intent.card, intent.purse)]

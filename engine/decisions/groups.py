@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.accounts import purse_of
+from engine.accounts import SUSPENSE, purse_of
 from engine.advance import unknown_card
 from engine.book import Book
 from engine.card import Card
@@ -19,20 +19,26 @@ from engine.transaction import Group, Part, Purchase, Tap, TopUp
 from engine.verdict import FUNDS_RULE, Verdict, refused
 
 _ON_CARDS: Final = (Tap, Purchase, TopUp)
+_OF_ACCOUNTS: Final = {Reason.ACCOUNT_NAME, Reason.ACCOUNT_LIMIT, Reason.FUNDS_MIXED}
 
 
 def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> Verdict:
     """Decide the parts in order, each on what the ones before it leave.
 
-    One part with a proof makes the whole group an advice: what happened with it happened too.
+    One part with a proof makes the whole group an advice: what happened with it happened too. It
+    is about the card of its first part that names one; what an advice says of others is posted to
+    suspense.
     """
-    if len({part.card for part in intent.parts if part.card}) > 1:
-        return refused(Reason.GROUP_CARDS, FUNDS_RULE, "parts")
     forced = any(part.proof is not None for part in intent.parts if isinstance(part, _ON_CARDS))
+    if not forced and len({part.card for part in intent.parts if part.card}) > 1:
+        return refused(Reason.GROUP_CARDS, FUNDS_RULE, "parts")
     draft = card
     total = Verdict()
     for number, part in enumerate(intent.parts):
-        verdict = decide_part(book, draft, now, part, forced=forced)
+        if part.card in ("", intent.card):
+            verdict = decide_part(book, draft, now, part, forced=forced)
+        else:
+            verdict = _decide_foreign(book, now, part)
         where = f"parts[{number}].{verdict.detail}" if verdict.detail else ""
         if verdict.reason:
             balance_rp = purse_now(card, _programme_of(part)).balance_rp
@@ -40,12 +46,26 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
         draft = _after_part(draft, part, verdict, now)
         total = Verdict(
             total.postings + verdict.postings,
-            verdict.balance_rp if part.card else total.balance_rp,
+            verdict.balance_rp if part.card == intent.card else total.balance_rp,
             rule=total.rule or verdict.rule,
             detail=total.detail or where,
             exceptions=tuple(dict.fromkeys(total.exceptions + verdict.exceptions)),
         )
     return total
+
+
+def _decide_foreign(book: Book, now: Moment, part: Part) -> Verdict:
+    """Decide a part of an advice on another card than the group's: its money has no place yet.
+
+    Nothing is known of that card here, so nothing is said about it but that it is another one.
+    """
+    verdict = decide_part(book, None, now, part, forced=True)
+    lines = tuple(
+        (SUSPENSE, "purse", line[2]) if purse_of(line) else line for line in verdict.postings
+    )
+    homeless = [reason for reason in verdict.exceptions if reason in _OF_ACCOUNTS]
+    exceptions = (Reason.GROUP_CARDS, *homeless)
+    return Verdict(lines, rule=FUNDS_RULE, detail="card", exceptions=exceptions)
 
 
 def _programme_of(part: Part) -> str:

@@ -34,6 +34,7 @@ from tests.engine.figures import (
     MERCHANT,
     OPERATOR,
     PROGRAMME_PURSE,
+    SUSPENSE,
     Figures,
     Held,
     Net,
@@ -45,7 +46,6 @@ from tests.engine.figures import (
 )
 from tests.engine.money_checks import LIMITS, limits_broken
 
-SUSPENSE: Final = 10
 HOMELESS: Final = {Reason.ACCOUNT_NAME, Reason.ACCOUNT_LIMIT, Reason.PURSE_LIMIT}
 PAYEES: Final = {"operator": OPERATOR, "merchant": MERCHANT}
 
@@ -113,8 +113,7 @@ class Auditor:
 
     def _check_refusal(self, entry: Entry) -> None:
         intent, figures = entry.intent, self.figures
-        if is_advice(entry):
-            demand(entry.reason is Reason.GROUP_CARDS, "an advice was refused", entry)
+        demand(not is_advice(entry), "an advice was refused", entry)
         if isinstance(intent, Refund | Reversal) and entry.reason is Reason.AMOUNT_EXCEEDED:
             original = (intent.terminal, intent.counter)
             wanted_rp = intent.amount_rp if isinstance(intent, Refund) else 1
@@ -147,6 +146,10 @@ class Auditor:
         if isinstance(intent, Tap | Purchase | TopUp | Hold | Group) and not is_advice(entry):
             in_use = status is CardStatus.ACTIVE or not intent.card
             demand(in_use, "the card is not in use", entry)
+        if isinstance(intent, Group):
+            cards = {part.card for part in intent.parts if part.card}
+            filed = Reason.GROUP_CARDS in entry.exceptions
+            demand(filed == (len(cards) > 1), "two cards in a group are not filed", entry)
         if isinstance(intent, Tap | Purchase | TopUp) and is_advice(entry):
             fine = status is CardStatus.ACTIVE
             demand(fine or entry.exceptions, "no exception for this card", entry)
@@ -253,7 +256,8 @@ class Auditor:
 
     def _check_programmes(self, entry: Entry) -> None:
         """Programme money may only go out, and only to those who give a service."""
-        if isinstance(entry.intent, Refund | Reversal) or HOMELESS & set(entry.exceptions):
+        homeless = (HOMELESS | {Reason.GROUP_CARDS}) & set(entry.exceptions)
+        if isinstance(entry.intent, Refund | Reversal) or homeless:
             return
         moves = net(entry.postings).items()
         out_rp = -sum(rp for (kind, _), rp in moves if kind in (PROGRAMME_PURSE, FUND))

@@ -40,6 +40,7 @@ Net: TypeAlias = Counter[Account]
 """Rupiah by account; each purse is an account of its own."""
 
 PURSE, PROGRAMME_PURSE, OPERATOR, MERCHANT, BANK, IN_TRANSIT, FUND, FEES = range(1, 9)
+SUSPENSE = 10
 
 When: TypeAlias = date | tuple[int, int]
 """A day, or the year and month of one."""
@@ -102,6 +103,16 @@ def part_lines(part: Tap | Purchase | TopUp | Subsidy | Share) -> Net:
             target = (IN_TRANSIT, part.bank) if part.leg == "bank" else (PURSE, part.card)
             fee = moved(taken, (FEES, "top_up"), part.fee_rp)
             return plus(moved(taken, target, part.amount_rp), fee)
+
+
+def group_part_lines(group: Group, part: Tap | Purchase | TopUp | Subsidy | Share) -> Net:
+    """Return what a part should come to: what it says of a foreign card belongs to nobody yet."""
+    lines = part_lines(part)
+    if isinstance(part, Subsidy | Share) or part.card == group.card:
+        return lines
+    foreign = purse(part.card, part.purse)
+    rp = lines.pop(foreign, 0)
+    return plus(lines, net([(SUSPENSE, "purse", rp)]))
 
 
 @dataclass(frozen=True)
@@ -192,7 +203,7 @@ class Figures:
             case Group():
                 total: Net = Counter()
                 for part in intent.parts:
-                    total = plus(total, part_lines(part))
+                    total = plus(total, group_part_lines(intent, part))
                 return total
             case Adjustment():
                 return net(intent.lines)

@@ -10,10 +10,10 @@ from engine.transaction import Group, Hold, Intent, Purchase, Tap, TopUp
 from tests.engine.figures import (
     Figures,
     day_in_jakarta,
+    group_part_lines,
     lines_of,
     may_be_an_owner,
     net,
-    part_lines,
     purse,
 )
 
@@ -35,9 +35,12 @@ def limits_broken(
     scratch = figures.copy()
     broken = []
     for part in intent.parts:
-        broken.append(_broken(scratch, part, rules, now_ms))
+        # No limits are known of a foreign card.
+        of_card = part.card == intent.card
+        broken.append(_broken(scratch, part, rules, now_ms) if of_card else set())
         # Lines of names that cannot be go to suspense, and count on no purse.
-        lines = [line for line in lines_of(part_lines(part)) if may_be_an_owner(line[1])]
+        lines = lines_of(group_part_lines(intent, part))
+        lines = [line for line in lines if may_be_an_owner(line[1])]
         scratch.balances.update(net(lines))
         scratch.count(lines, day_in_jakarta(now_ms))
     return broken

@@ -54,6 +54,10 @@ TOLD: dict[str, tuple[Intent, int | None]] = {
         Group((Tap(CARD, 10, "mrtj", "in"), Tap(CARD, 30, "mrtj", "in", purse="kjp"))),
         40,
     ),
+    "group with a second card": (
+        Group((Tap(CARD, 10, "mrtj", "in", proof=PROOF), Tap(OTHER, 30, "mrtj", "in"))),
+        30_490,
+    ),
     "group without a card": (Group((Share("mrtj", "lrtj", 10),)), None),
     "subsidy": (Subsidy("kjp", "mrtj", 10), None),
     "share": (Share("mrtj", "lrtj", 10), None),

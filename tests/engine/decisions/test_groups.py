@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from engine.accounts import (
     BANK_SETTLEMENT,
+    FEES,
     MERCHANT_PAYABLE,
     OPERATOR_REVENUE,
     PROGRAMME_FUND,
     PROGRAMME_PURSE,
     PURSE,
+    SUSPENSE,
+    AccountKind,
 )
 from engine.errors import Reason
-from engine.transaction import Group, Purchase, Share, Subsidy, Tap, TopUp
+from engine.transaction import Group, Purchase, Reversal, Share, Subsidy, Tap, TopUp
 from tests.engine.decisions.prepared import PROOF, prepared
 from tests.engine.ledger import Ledger
 
@@ -127,7 +130,38 @@ def test_a_group_may_move_nothing() -> None:
 
 def test_parts_on_two_cards_are_no_group() -> None:
     ledger = prepared()
-    for proof in (None, PROOF):
-        group = Group((Tap("A", 5, "tj", "in", proof=proof), Tap("R", 5, "tj", "in")))
-        entry = ledger.send(group)
-        assert (entry.reason, entry.detail) == (Reason.GROUP_CARDS, "parts")
+    entry = ledger.send(Group((Tap("A", 5, "tj", "in"), Tap("R", 5, "tj", "in"))))
+    assert (entry.reason, entry.detail) == (Reason.GROUP_CARDS, "parts")
+
+
+def test_what_an_advice_says_of_a_second_card_is_posted_to_suspense() -> None:
+    ledger = prepared()
+    before = ledger.cards["D"]
+    parts = Tap("S", 20, "tj", "in", proof=PROOF), Tap("D", 5, "tj", "in", purse="kjp", proof=PROOF)
+    entry = ledger.send(Group((Subsidy("kjp", "tj", 2), *parts, TopUp("D", 9, "dki", 1))))
+    assert entry.posted
+    assert entry.exceptions == (Reason.GROUP_CARDS,)
+    assert (entry.rule, entry.detail) == ("funds.apart", "parts[2].card")
+    assert entry.postings == (
+        (PROGRAMME_FUND, "kjp", -2),
+        (OPERATOR_REVENUE, "tj", 2),
+        (PURSE, "S", -20),
+        (OPERATOR_REVENUE, "tj", 20),
+        (SUSPENSE, "purse", -5),
+        (OPERATOR_REVENUE, "tj", 5),
+        (BANK_SETTLEMENT, "dki", -10),
+        (SUSPENSE, "purse", 9),
+        (FEES, "top_up", 1),
+    )
+    assert entry.balance_rp == ledger.balance_rp("S") == 80
+    assert ledger.cards["D"] == before
+    back = ledger.done(Reversal("T", entry.counter))
+    assert back.balance_rp == 100
+    assert ledger.accounts().get((AccountKind.SUSPENSE, "purse"), 0) == 0
+
+
+def test_an_account_that_cannot_be_is_filed_with_a_second_card_too() -> None:
+    parts = Tap("S", 20, "tj", "in", proof=PROOF), Tap("never issued", 5, "t j", "in")
+    entry = prepared().send(Group(parts))
+    assert entry.exceptions == (Reason.GROUP_CARDS, Reason.ACCOUNT_NAME)
+    assert entry.postings[2:] == ((SUSPENSE, "purse", -5), (SUSPENSE, "account", 5))
