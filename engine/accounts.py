@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final, TypeAlias
 
+from engine.limits import NAME_LENGTH_MAX
+
 Account: TypeAlias = tuple[int, str]
 """Kind and owner."""
 
@@ -97,6 +99,8 @@ def card_in(postings: Postings) -> str:
 def is_name(text: str) -> bool:
     """Tell whether a text may name a card, an operator, a bank or a programme.
 
-    Printable ASCII without blanks, `/` and `*`, which have a meaning in account names.
+    Printable ASCII without blanks, `/` and `*`, which have a meaning in account names; of a length
+    that a name may have (in a correction there is room for two).
     """
-    return text.isascii() and text.isprintable() and not set(text) & set(" /*") and text != ""
+    fits = 0 < len(text) <= NAME_LENGTH_MAX
+    return fits and text.isascii() and text.isprintable() and not set(text) & set(" /*")

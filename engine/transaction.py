@@ -25,6 +25,8 @@ PositiveAmount = Annotated[int, Meta(ge=1, le=limits.AMOUNT_RP_MAX)]
 CorrectedAmount = Annotated[int, Meta(ge=-limits.ADJUSTMENT_RP_MAX, le=limits.ADJUSTMENT_RP_MAX)]
 Name = Annotated[str, Meta(min_length=1, max_length=limits.NAME_LENGTH_MAX)]
 OptionalName = Annotated[str, Meta(max_length=limits.NAME_LENGTH_MAX)]
+AccountOwner = Annotated[str, Meta(min_length=1, max_length=2 * limits.NAME_LENGTH_MAX + 1)]
+"""A name, or a card and a programme with a stroke between them."""
 Text = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
 Proof = Annotated[bytes, Meta(min_length=1, max_length=limits.PROOF_BYTES_MAX)]
 Counter = Annotated[int, Meta(ge=1, le=limits.COUNTER_MAX)]
@@ -150,7 +152,7 @@ class Adjustment(_Intent, frozen=True, tag="adjustment"):
     officer: Name
     reason: Text
     lines: Annotated[
-        tuple[tuple[Annotated[int, Meta(ge=1, le=10)], Name, CorrectedAmount], ...],
+        tuple[tuple[Annotated[int, Meta(ge=1, le=10)], AccountOwner, CorrectedAmount], ...],
         Meta(min_length=2, max_length=limits.ADJUSTMENT_LINES_MAX),
     ]
     card: OptionalName = ""

@@ -11,8 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from engine.errors import Reason
-from engine.limits import NAME_LENGTH_MAX
-from engine.transaction import Counter, Entry, Name, TimeMs, Transaction
+from engine.transaction import AccountOwner, Counter, Entry, Name, TimeMs, Transaction
 from protocol import limits
 
 SUBPROTOCOL: Final = "jakarta-one.v1"
@@ -25,8 +24,6 @@ ShortText = Annotated[str, Meta(max_length=limits.SHORT_TEXT_LENGTH_MAX)]
 QueryId = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Position = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 AccountKindNumber = Annotated[int, Meta(ge=1, le=10)]
-AccountOwner = Annotated[str, Meta(min_length=1, max_length=2 * NAME_LENGTH_MAX + 1)]
-"""A name, or a card and a programme with a stroke between them."""
 
 
 class Message(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag=True):

@@ -35,6 +35,7 @@ from engine.transaction import (
 
 optional_names = st.text(max_size=limits.NAME_LENGTH_MAX)
 names = st.text(min_size=1, max_size=limits.NAME_LENGTH_MAX)
+owners = st.text(min_size=1, max_size=2 * limits.NAME_LENGTH_MAX + 1)
 texts = st.text(min_size=1, max_size=limits.TEXT_LENGTH_MAX)
 amounts = st.integers(0, limits.AMOUNT_RP_MAX)
 positive_amounts = st.integers(1, limits.AMOUNT_RP_MAX)
@@ -72,7 +73,7 @@ INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
     Adjustment: st.builds(
         *(Adjustment, names, texts),
         st.lists(
-            st.tuples(kinds, names, corrected_amounts),
+            st.tuples(kinds, owners, corrected_amounts),
             min_size=2,
             max_size=limits.ADJUSTMENT_LINES_MAX,
         ).map(tuple),
@@ -98,7 +99,7 @@ reasons = st.sampled_from(Reason)
 entries = st.builds(
     *(Entry, names, counters, times, intents, times, reasons, st.text(), st.text()),
     *(st.integers(-(2**63), 2**63 - 1), st.lists(reasons).map(tuple)),
-    st.lists(st.tuples(kinds, names, corrected_amounts)).map(tuple),
+    st.lists(st.tuples(kinds, owners, corrected_amounts)).map(tuple),
     st.integers(-1, 2**53),
 )
 

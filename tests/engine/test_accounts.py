@@ -15,9 +15,12 @@ from engine.accounts import (
     purse_line,
     purse_of,
 )
+from engine.limits import NAME_LENGTH_MAX
 
 NAMES = st.text(
-    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/*"), min_size=1
+    st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="/*"),
+    min_size=1,
+    max_size=NAME_LENGTH_MAX // 2 - 1,
 )
 
 
@@ -35,8 +38,10 @@ def test_one_other_character_makes_a_text_no_name(before: str, other: str, after
     assert not is_name(before + other + after)
 
 
-def test_the_empty_text_is_no_name() -> None:
+def test_the_empty_text_is_no_name_and_a_long_one_neither() -> None:
     assert not is_name("")
+    assert is_name("n" * NAME_LENGTH_MAX)
+    assert not is_name("n" * (NAME_LENGTH_MAX + 1))
 
 
 @given(NAMES, NAMES | st.just(""), st.integers())

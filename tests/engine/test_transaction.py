@@ -103,6 +103,7 @@ def test_an_intent_is_an_array_that_begins_with_its_name(
         Adjustment("wati", "x", ((11, "top_up", 1), (8, "top_up", -1))),
         Adjustment("wati", "x", ((8, "a", limits.ADJUSTMENT_RP_MAX + 1), (8, "b", -1))),
         Adjustment("wati", "x", ((8, "a", 1), (8, "b", -limits.ADJUSTMENT_RP_MAX - 1))),
+        Adjustment("wati", "x", ((8, "a", 1), (8, LONG + LONG, -1))),
         Adjustment("wati", "", ((8, "top_up", 1), (8, "top_up", -1))),
         Issue("A", "account", ""),
         ["issue", "A", "paper", "dki"],

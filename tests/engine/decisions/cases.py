@@ -12,7 +12,7 @@ from engine.accounts import (
     PROGRAMME_PURSE,
     PURSE,
 )
-from engine.limits import BALANCE_RP_MAX
+from engine.limits import BALANCE_RP_MAX, NAME_LENGTH_MAX
 from engine.transaction import (
     Adjustment,
     Block,
@@ -188,6 +188,10 @@ ADJUSTMENTS: Final = [
         for owner in ("A", "A/")
     ),
     Case(_adjust("", (FEES, "a", 5), (FEES, "*", -5)), "account_name", NAME, "lines[1]"),
+    Case(
+        _adjust("", (FEES, "n" * NAME_LENGTH_MAX, 5), (FEES, "n" * (NAME_LENGTH_MAX + 1), -5)),
+        *("account_name", NAME, "lines[1]"),
+    ),
     Case(
         _adjust("", (OPERATOR_REVENUE, "tj", 5), (FEES, "new", -5)),
         *("account_limit", NAME, "lines[1]"),

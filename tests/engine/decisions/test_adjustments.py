@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -19,8 +20,8 @@ from engine.accounts import (
 from engine.calendar import day_and_month
 from engine.card import Purse
 from engine.errors import Reason
-from engine.limits import BALANCE_RP_MAX
-from engine.transaction import Adjustment, Hold, Purchase, Reversal, Tap
+from engine.limits import BALANCE_RP_MAX, NAME_LENGTH_MAX
+from engine.transaction import Adjustment, Hold, Issue, Purchase, Reversal, Tap, TopUp
 from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
 from tests.engine.ledger import NOON
 
@@ -133,3 +134,13 @@ def test_a_correction_is_not_taken_back_where_that_leads_too_far() -> None:
     entry = ledger.send(Reversal("desk", 1))
     assert (entry.reason, entry.detail) == (Reason.AMOUNT_EXCEEDED, "counter")
     ledger.done(adjustment("", (FEES, "a", -9), (FEES, "d", 9)), Reversal("desk", 1))
+
+
+def test_a_purse_with_the_longest_names_can_be_corrected() -> None:
+    card, programme = "c" * NAME_LENGTH_MAX, "p" * NAME_LENGTH_MAX
+    ledger = prepared()
+    ledger.done(Issue(card, "account", "dki"), TopUp(card, 5, purse=programme))
+    line = (PROGRAMME_PURSE, f"{card}/{programme}", -5)
+    intent = adjustment(card, line, (PROGRAMME_FUND, programme, 5))
+    sent = msgspec.msgpack.decode(msgspec.msgpack.encode(intent), type=Adjustment)
+    assert ledger.done(sent).balance_rp == 0
