@@ -152,17 +152,21 @@ class Desk:
         if not await shard.wait_durable(history.position):
             return _come_again(limits.BUSY_RETRY_MS)
 
-        def look() -> tuple[int, int | None]:
-            position = question.position
+        def look() -> AnswerBody:
+            position, at_ms = question.position, question.at_ms
             if position is None:
-                position = history.position_at(question.at_ms or 0)
+                assert at_ms is not None, "the present is answered elsewhere"
+                position = history.position_at(at_ms)
             position = min(position, history.position)
-            return position, history.balance_at(position)
+            balance_rp = history.balance_at(position)
+            if balance_rp is None:
+                field = "position" if at_ms is None else "at_ms"
+                return _not_found(f"query.question.{field}", "too far back for one question")
+            if at_ms is None:
+                at_ms = history.decided_ms_before(position)
+            return Balance(balance_rp, position, at_ms)
 
-        position, balance_rp = await self._offload(look)
-        if balance_rp is None:
-            return _not_found("query.question.position", "too far back for one question")
-        return Balance(balance_rp, position, question.at_ms or shard.book.decided_ms)
+        return await self._offload(look)
 
 
 def _mailbox() -> Mailbox[Asked, str]:

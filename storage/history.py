@@ -96,6 +96,10 @@ class AccountHistory:
                 position += 1
         return min(position, self.position)
 
+    def decided_ms_before(self, position: int) -> int:
+        """Return when the entry before a position was decided; 0 if there is none."""
+        return self._journal.entry_at(position - 1).decided_ms if position > 0 else 0
+
     def balance_at(self, position: int) -> int | None:
         """Return the balance in rupiah as it stood before the entry at a position.
 

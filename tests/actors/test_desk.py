@@ -12,7 +12,7 @@ from actors import limits
 from actors.desk import Desk
 from actors.shard import Shard
 from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
-from engine.transaction import Purchase
+from engine.transaction import Purchase, Share
 from protocol.messages import (
     AnswerBody,
     Balance,
@@ -62,24 +62,46 @@ async def test_a_balance_is_not_told_before_it_is_durable(shard: Shard, sender: 
 
 
 @pytest.mark.parametrize(
-    ("question", "balance_rp"),
+    ("question", "told"),
     [
-        (BalanceOf(PURSE, CARD, position=2), 100_000),
-        (BalanceOf(PURSE, CARD, at_ms=NOON_MS), 100_000),
-        (BalanceOf(PURSE, CARD, at_ms=NOON_MS + 1_000), 96_500),
-        (BalanceOf(OPERATOR_REVENUE, "transjakarta", position=2), 0),
-        (BalanceOf(OPERATOR_REVENUE, "transjakarta"), 3_500),
-        (BalanceOf(BANK_SETTLEMENT, "dki", position=1_000), -100_000),
+        (BalanceOf(PURSE, CARD, position=2), (100_000, 2, NOON_MS)),
+        (BalanceOf(PURSE, CARD, position=3), (96_500, 3, NOON_MS + 1_000)),
+        (BalanceOf(PURSE, CARD, position=0), (0, 0, 0)),
+        (BalanceOf(PURSE, CARD, at_ms=NOON_MS), (100_000, 2, NOON_MS)),
+        (BalanceOf(PURSE, CARD, at_ms=NOON_MS + 1_000), (96_500, 3, NOON_MS + 1_000)),
+        (BalanceOf(PURSE, CARD, at_ms=NOON_MS + 1_500), (96_500, 3, NOON_MS + 1_500)),
+        (BalanceOf(PURSE, CARD, at_ms=0), (0, 0, 0)),
+        (BalanceOf(OPERATOR_REVENUE, "transjakarta", position=2), (0, 2, NOON_MS)),
+        (BalanceOf(OPERATOR_REVENUE, "transjakarta"), (3_500, 4, NOON_MS + 2_000)),
+        (BalanceOf(BANK_SETTLEMENT, "dki", position=1_000), (-100_000, 4, NOON_MS + 2_000)),
     ],
 )
 async def test_a_past_balance_is_told_by_position_or_time(
-    shard: Shard, clock: Clock, question: BalanceOf, balance_rp: int
+    shard: Shard, clock: Clock, question: BalanceOf, told: tuple[int, int, int]
 ) -> None:
     clock.ms += 1_000
     send(shard, tap(1).intent, terminal="GATE-1")
+    clock.ms += 1_000
+    send(shard, tap(1, 0).intent, terminal="GATE-2")
+    assert await answer(shard, question) == Balance(*told)
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        (BalanceOf(PURSE, CARD, position=0), "position"),
+        (BalanceOf(PURSE, CARD, at_ms=0), "at_ms"),
+        (StatementOf(PURSE, CARD, before=3), "before"),
+    ],
+)
+async def test_what_lies_too_far_back_is_not_found(
+    shard: Shard, monkeypatch: pytest.MonkeyPatch, question: Question, field: str
+) -> None:
+    send(shard, Share("mrt", "lrt", 1), tap(1).intent, tap(1).intent, terminal="GATE-1")
+    monkeypatch.setattr("storage.history.CHAIN_STEPS_MAX", 1)
     body = await answer(shard, question)
-    assert isinstance(body, Balance)
-    assert body.balance_rp == balance_rp
+    assert isinstance(body, Failed)
+    assert (body.code, body.field) == ("not_found", f"query.question.{field}")
 
 
 async def test_a_statement_is_told_newest_first(shard: Shard) -> None:
