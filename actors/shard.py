@@ -141,15 +141,20 @@ class Shard:
         return at_once
 
     def dry_run(self, terminal: str, transaction: Transaction) -> Outcome:
-        """Decide a transaction without posting or remembering anything."""
-        entry = self._decide(self.now(), terminal, transaction)
+        """Decide a transaction without posting or remembering anything.
+
+        A card that is only asked about is not quarantined, whatever the answer comes to.
+        """
+        entry = self._decide(self.now(), terminal, transaction, trial=True)
         return entry if isinstance(entry, Outcome) else outcome_of(entry, -1)
 
     def now(self) -> Moment:
         """Return the moment of a decision; the journal's time never runs backwards."""
         return moment(max(self._now_ms(), self.book.decided_ms))
 
-    def _decide(self, now: Moment, terminal: str, transaction: Transaction) -> Entry | Outcome:
+    def _decide(
+        self, now: Moment, terminal: str, transaction: Transaction, *, trial: bool = False
+    ) -> Entry | Outcome:
         card = transaction.intent.card
         if card in self.quarantine:
             return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
@@ -160,7 +165,8 @@ class Shard:
             # where no card is to blame, or very many are, the shard starts again.
             if not card or len(self.quarantine) >= limits.QUARANTINED_CARDS_MAX:
                 raise
-            self.quarantine[card] = Quarantined(card, now.ms, reason_of(failure))
+            if not trial:
+                self.quarantine[card] = Quarantined(card, now.ms, reason_of(failure))
             return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
 
     def _turn_away(

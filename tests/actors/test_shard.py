@@ -221,6 +221,9 @@ def test_a_dry_run_of_a_failing_card_is_turned_away(
 ) -> None:
     fail_for(CARD, monkeypatch)
     assert shard.dry_run("GATE-1", tap(1)).result == "busy"
+    monkeypatch.undo()
+    assert shard.quarantine == {}
+    assert shard.dry_run("GATE-1", tap(1)).result == "posted"
 
 
 def test_an_advice_that_the_ledger_dislikes_is_posted_and_filed(
