@@ -10,6 +10,7 @@ from engine.decisions.checks import (
     correction_doubts,
     leads_too_far,
     purse_now,
+    with_accounts,
 )
 from engine.errors import Reason
 from engine.moment import Moment
@@ -32,9 +33,11 @@ def decide_adjustment(book: Book, card: Card | None, now: Moment, intent: Adjust
         return refused(Reason.FUNDS_MIXED, FUNDS_RULE, "lines")
     if intent.card and card is None:
         return refused(Reason.CARD_UNKNOWN, CARD_RULE, "card")
+    accounts = book
     for number, line in enumerate(lines):
-        if reason := _line_refusal(book, card, line):
+        if reason := _line_refusal(accounts, card, line):
             return refused(reason, ACCOUNT_RULE, f"lines[{number}]")
+        accounts = with_accounts(accounts, (line,))
     if leads_too_far(book, card, lines):
         return refused(Reason.AMOUNT_EXCEEDED, FUNDS_RULE, "lines")
     return Verdict(lines) if card is None else _correct(card, now, intent)

@@ -6,6 +6,7 @@ what has happened on a chip, so it is posted whatever the checks say, and what t
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Final, TypeAlias
 
 from engine.accounts import (
@@ -21,7 +22,13 @@ from engine.accounts import (
 from engine.book import Book
 from engine.card import ACTIVE, ENDED, Card, CardStatus, Purse
 from engine.errors import Reason
-from engine.limits import ACCOUNTS_PER_KIND_MAX, BALANCE_RP_MAX, PURSES_PER_CARD_MAX
+from engine.limits import (
+    ACCOUNTS_PER_KIND_MAX,
+    ADJUSTMENT_LINES_MAX,
+    BALANCE_RP_MAX,
+    GROUP_PARTS_MAX,
+    PURSES_PER_CARD_MAX,
+)
 from engine.moment import Moment
 from engine.purses import EMPTY, changes_of, correction_refusal, spend_refusal
 from engine.rules.purses import PurseLimits
@@ -37,6 +44,8 @@ _STATUS_REASONS: Final = {
     CardStatus.CLOSED: Reason.CARD_CLOSED,
     CardStatus.UNISSUED: Reason.CARD_UNKNOWN,
 }
+_OPENED_AT_ONCE_MAX: Final = max(2 * GROUP_PARTS_MAX, ADJUSTMENT_LINES_MAX)
+"""Accounts of one kind that one entry can open: a share has two of them."""
 _PAYEE_FIELDS: Final = {Tap: "operator", Purchase: "merchant", Hold: "payee_name"}
 
 
@@ -67,6 +76,27 @@ def account_doubts(book: Book, account: Account, field: str) -> list[Doubt]:
     """Return why an account, named in a field, may not be opened."""
     reason = account_refusal(book, account)
     return [(reason, ACCOUNT_RULE, field)] if reason else []
+
+
+def with_accounts(book: Book, lines: Postings) -> Book:
+    """Return the book with the accounts that lines open, for what is decided after them.
+
+    Nothing but the room that is left depends on it: while there is plenty, it is the book itself.
+    """
+    opened = [
+        (kind, owner)
+        for kind, owner, _ in lines
+        if kind not in PURSE_KINDS
+        and owner not in book.accounts[kind]
+        and len(book.accounts[kind]) >= ACCOUNTS_PER_KIND_MAX - _OPENED_AT_ONCE_MAX
+    ]
+    if not opened:
+        return book
+    draft = copy(book)
+    draft.accounts = dict(book.accounts)
+    for kind, owner in opened:
+        draft.accounts[kind] = {**draft.accounts[kind], owner: 0}
+    return draft
 
 
 def opening_doubts(card: Card | None, intent: Spending | TopUp) -> list[Doubt]:

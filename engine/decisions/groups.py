@@ -10,7 +10,7 @@ from engine.accounts import SUSPENSE, purse_of
 from engine.advance import unknown_card
 from engine.book import Book
 from engine.card import Card
-from engine.decisions.checks import purse_now
+from engine.decisions.checks import purse_now, with_accounts
 from engine.decisions.payments import decide_part
 from engine.errors import Reason
 from engine.moment import Moment
@@ -32,18 +32,19 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
     forced = any(part.proof is not None for part in intent.parts if isinstance(part, _ON_CARDS))
     if not forced and len({part.card for part in intent.parts if part.card}) > 1:
         return refused(Reason.GROUP_CARDS, FUNDS_RULE, "parts")
-    draft = card
+    draft, accounts = card, book
     total = Verdict()
     for number, part in enumerate(intent.parts):
         if part.card in ("", intent.card):
-            verdict = decide_part(book, draft, now, part, forced=forced)
+            verdict = decide_part(accounts, draft, now, part, forced=forced)
         else:
-            verdict = _decide_foreign(book, now, part)
+            verdict = _decide_foreign(accounts, now, part)
         where = f"parts[{number}].{verdict.detail}" if verdict.detail else ""
         if verdict.reason:
             balance_rp = purse_now(card, _programme_of(part)).balance_rp
             return refused(verdict.reason, verdict.rule, where, balance_rp=balance_rp)
         draft = _after_part(draft, part, verdict, now)
+        accounts = with_accounts(accounts, verdict.postings)
         total = Verdict(
             total.postings + verdict.postings,
             verdict.balance_rp if part.card == intent.card else total.balance_rp,

@@ -23,11 +23,12 @@ from engine.decisions.checks import (
     account_or_suspense,
     purse_or_suspense,
     spending_doubts,
+    with_accounts,
 )
 from engine.decisions.top_ups import decide_top_up
 from engine.moment import Moment
 from engine.transaction import Part, Purchase, Share, Subsidy, Tap, TopUp
-from engine.verdict import Doubt, Verdict, filed, refused
+from engine.verdict import Verdict, filed, refused
 
 
 def decide_part(
@@ -45,14 +46,12 @@ def decide_part(
             return decide_top_up(book, card, now, part, advice=forced or part.proof is not None)
         case Subsidy():
             payer, payee = (PROGRAMME_FUND, part.programme), (OPERATOR_REVENUE, part.operator)
-            doubts = account_doubts(book, payer, "programme")
-            doubts += account_doubts(book, payee, "operator")
-            return _between(book, payer, payee, part.amount_rp, doubts, forced=forced)
+            fields = ("programme", "operator")
+            return _between(book, payer, payee, part.amount_rp, fields, forced=forced)
         case Share():
             payer, payee = (OPERATOR_REVENUE, part.operator), (OPERATOR_REVENUE, part.to_operator)
-            doubts = account_doubts(book, payer, "operator")
-            doubts += account_doubts(book, payee, "to_operator")
-            return _between(book, payer, payee, part.amount_rp, doubts, forced=forced)
+            fields = ("operator", "to_operator")
+            return _between(book, payer, payee, part.amount_rp, fields, forced=forced)
         case _:
             assert_never(part)
 
@@ -62,16 +61,16 @@ def _between(
     payer: Account,
     payee: Account,
     amount_rp: int,
-    doubts: list[Doubt],
+    fields: tuple[str, str],
     *,
     forced: bool,
 ) -> Verdict:
+    taken = account_or_suspense(book, payer, -amount_rp)
+    then = with_accounts(book, (taken,))
+    doubts = account_doubts(book, payer, fields[0]) + account_doubts(then, payee, fields[1])
     if doubts and not forced:
         return refused(*doubts[0])
-    lines = (
-        account_or_suspense(book, payer, -amount_rp),
-        account_or_suspense(book, payee, amount_rp),
-    )
+    lines = (taken, account_or_suspense(then, payee, amount_rp))
     return filed(lines, 0, doubts) if doubts else Verdict(lines)
 
 

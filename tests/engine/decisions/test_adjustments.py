@@ -19,6 +19,7 @@ from engine.accounts import (
 )
 from engine.calendar import day_and_month
 from engine.card import Purse
+from engine.decisions import checks
 from engine.errors import Reason
 from engine.limits import BALANCE_RP_MAX, NAME_LENGTH_MAX
 from engine.transaction import Adjustment, Hold, Issue, Purchase, Reversal, Tap, TopUp
@@ -144,3 +145,14 @@ def test_a_purse_with_the_longest_names_can_be_corrected() -> None:
     intent = adjustment(card, line, (PROGRAMME_FUND, programme, 5))
     sent = msgspec.msgpack.decode(msgspec.msgpack.encode(intent), type=Adjustment)
     assert ledger.done(sent).balance_rp == 0
+
+
+def test_an_account_that_one_line_opens_takes_room_from_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ledger = prepared()
+    ledger.done(adjustment("", (FEES, "a", 1), (FEES, "b", -1)))
+    monkeypatch.setattr(checks, "ACCOUNTS_PER_KIND_MAX", 3)
+    entry = ledger.dry_run(adjustment("", (FEES, "c", 1), (FEES, "c", 1), (FEES, "d", -2)))
+    assert (entry.reason, entry.detail) == (Reason.ACCOUNT_LIMIT, "lines[2]")
+    ledger.done(adjustment("", (FEES, "c", 1), (FEES, "b", 1), (FEES, "c", -2)))

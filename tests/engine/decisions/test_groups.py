@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.accounts import (
     BANK_SETTLEMENT,
     FEES,
@@ -13,8 +15,9 @@ from engine.accounts import (
     SUSPENSE,
     AccountKind,
 )
+from engine.decisions import checks
 from engine.errors import Reason
-from engine.transaction import Group, Purchase, Reversal, Share, Subsidy, Tap, TopUp
+from engine.transaction import Group, Issue, Purchase, Reversal, Share, Subsidy, Tap, TopUp
 from tests.engine.decisions.prepared import PROOF, prepared
 from tests.engine.ledger import Ledger
 
@@ -165,3 +168,50 @@ def test_an_account_that_cannot_be_is_filed_with_a_second_card_too() -> None:
     entry = prepared().send(Group(parts))
     assert entry.exceptions == (Reason.GROUP_CARDS, Reason.ACCOUNT_NAME)
     assert entry.postings[2:] == ((SUSPENSE, "purse", -5), (SUSPENSE, "account", 5))
+
+
+@pytest.fixture
+def three_fit(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """Return a ledger in which one operator more has room beside two that are there."""
+    monkeypatch.setattr(checks, "ACCOUNTS_PER_KIND_MAX", 3)
+    ledger = Ledger()
+    ledger.done(Issue("S", "stored", "dki"), Share("tj", "mrt", 1))
+    return ledger
+
+
+@pytest.mark.parametrize(
+    ("parts", "detail"),
+    [
+        ((Share("tj", "lrt", 1), Share("tj", "krl", 1)), "parts[1].to_operator"),
+        ((Share("tj", "lrt", 1), Share("krl", "tj", 1)), "parts[1].operator"),
+        ((Subsidy("kjp", "lrt", 1), Subsidy("kjp", "krl", 1)), "parts[1].operator"),
+        ((Share("lrt", "krl", 1),), "parts[0].to_operator"),
+        ((Share("tj", "lrt", 1), Share("lrt", "mrt", 1), Subsidy("kjp", "lrt", 1)), ""),
+    ],
+    ids=str,
+)
+def test_an_account_that_one_part_opens_takes_room_from_the_next(
+    three_fit: Ledger, parts: tuple[Share | Subsidy, ...], detail: str
+) -> None:
+    before = state(three_fit)
+    entry = three_fit.dry_run(Group(parts))
+    assert state(three_fit) == before
+    assert entry.reason is (Reason.ACCOUNT_LIMIT if detail else Reason.NONE)
+    assert entry.detail == detail
+
+
+def test_what_finds_no_room_in_an_advice_is_in_suspense_account_by_account(
+    three_fit: Ledger,
+) -> None:
+    tap = Tap("S", 5, "lrt", "in", proof=PROOF)
+    entry = three_fit.send(Group((tap, Share("lrt", "krl", 2), Tap("S", 3, "kci", "in"))))
+    assert Reason.ACCOUNT_LIMIT in entry.exceptions
+    assert entry.postings == (
+        (PURSE, "S", -5),
+        (OPERATOR_REVENUE, "lrt", 5),
+        (OPERATOR_REVENUE, "lrt", -2),
+        (SUSPENSE, "account", 2),
+        (PURSE, "S", -3),
+        (SUSPENSE, "account", 3),
+    )
+    assert len(three_fit.book.accounts[OPERATOR_REVENUE]) == 3
