@@ -33,6 +33,7 @@ from protocol.messages import (
     TransactionOf,
     Trial,
 )
+from storage.history import Statement as StatementFound
 
 _QUESTIONS = "questions"
 
@@ -139,9 +140,17 @@ class Desk:
         history = shard.store.history(question.kind, question.owner)
         if not await shard.wait_durable(history.position):
             return _come_again(limits.BUSY_RETRY_MS)
-        found = await self._offload(lambda: history.statement(question.before, question.limit))
+
+        def look() -> StatementFound | None:
+            before, at_ms = question.before, question.at_ms
+            if at_ms is not None:
+                before = history.position_at(at_ms)
+            return history.statement(before, question.limit)
+
+        found = await self._offload(look)
         if found is None:
-            return _not_found("query.question.before", "too far back for one question")
+            field = "before" if question.at_ms is None else "at_ms"
+            return _not_found(f"query.question.{field}", "too far back for one question")
         lines = tuple(
             StatementLine(line.position, line.amount_rp, line.entry) for line in found.lines
         )

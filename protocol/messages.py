@@ -120,12 +120,16 @@ class BalanceOf(Message, frozen=True, tag="balance"):
 
 
 class StatementOf(Message, frozen=True, tag="statement"):
-    """Entries that moved an account, newest first, before a position (None: from the newest)."""
+    """Entries that moved an account, newest first: before a position, or decided up to a time.
+
+    Neither: from the newest on.
+    """
 
     kind: AccountKindNumber
     owner: AccountOwner
     before: Position | None = None
     limit: Annotated[int, Meta(ge=1, le=limits.STATEMENT_LINES_MAX)] = 20
+    at_ms: TimeMs | None = None
 
 
 class TransactionOf(Message, frozen=True, tag="transaction"):

@@ -40,6 +40,7 @@ from protocol.messages import (
     Query,
     Ready,
     Statement,
+    StatementOf,
     Submit,
     proof_text,
 )
@@ -269,7 +270,7 @@ class ServerSession:
             text = f"for the role {self.role}"
             return Failed(QueryCode.NOT_ALLOWED, "query.question", text)
         match question:
-            case BalanceOf(position=int(), at_ms=int()):
+            case BalanceOf(position=int(), at_ms=int()) | StatementOf(before=int(), at_ms=int()):
                 text = "a position or a time, not both"
                 return Failed(QueryCode.QUESTION_INVALID, "query.question.at_ms", text)
             case _:

@@ -92,12 +92,15 @@ async def test_a_past_balance_is_told_by_position_or_time(
         (BalanceOf(PURSE, CARD, position=0), "position"),
         (BalanceOf(PURSE, CARD, at_ms=0), "at_ms"),
         (StatementOf(PURSE, CARD, before=3), "before"),
+        (StatementOf(PURSE, CARD, at_ms=NOON_MS), "at_ms"),
     ],
 )
 async def test_what_lies_too_far_back_is_not_found(
-    shard: Shard, monkeypatch: pytest.MonkeyPatch, question: Question, field: str
+    shard: Shard, clock: Clock, monkeypatch: pytest.MonkeyPatch, question: Question, field: str
 ) -> None:
-    send(shard, Share("mrt", "lrt", 1), tap(1).intent, tap(1).intent, terminal="GATE-1")
+    send(shard, Share("mrt", "lrt", 1), terminal="GATE-1")
+    clock.ms += 1
+    send(shard, tap(1).intent, tap(1).intent, terminal="GATE-1", first=2)
     monkeypatch.setattr("storage.history.CHAIN_STEPS_MAX", 1)
     body = await answer(shard, question)
     assert isinstance(body, Failed)
@@ -113,6 +116,31 @@ async def test_a_statement_is_told_newest_first(shard: Shard) -> None:
     assert isinstance(rest, Statement)
     assert [line.amount_rp for line in rest.lines] == [100_000]
     assert rest.next == -1
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "amounts_rp"),
+    [
+        (0, []),
+        (NOON_MS - 1, []),
+        (NOON_MS, [100_000]),
+        (NOON_MS + 999, [100_000]),
+        (NOON_MS + 1_000, [-3_500, 100_000]),
+        (NOON_MS + 9_000, [-20_000, -3_500, 100_000]),
+    ],
+)
+async def test_a_statement_is_told_as_it_was_at_a_time(
+    shard: Shard, clock: Clock, at_ms: int, amounts_rp: list[int]
+) -> None:
+    for intent in (tap(1).intent, Purchase(CARD, 20_000, "warung")):
+        clock.ms += 1_000
+        send(shard, intent, terminal=f"GATE-{clock.ms}")
+    body = await answer(shard, StatementOf(PURSE, CARD, at_ms=at_ms))
+    assert isinstance(body, Statement)
+    assert [line.amount_rp for line in body.lines] == amounts_rp
+    past = await answer(shard, BalanceOf(PURSE, CARD, at_ms=at_ms))
+    assert isinstance(past, Balance)
+    assert past.balance_rp == sum(amounts_rp)
 
 
 async def test_a_transaction_is_found_by_its_identity(shard: Shard) -> None:

@@ -201,6 +201,7 @@ def test_a_question_is_handed_on_and_its_answer_carries_its_id() -> None:
     [
         (["balance", 3, "transjakarta"], "not_allowed", "query.question"),
         (["balance", 1, "c", 5, 5], "question_invalid", "query.question.at_ms"),
+        (["statement", 1, "c", 5, 20, 5], "question_invalid", "query.question.at_ms"),
     ],
 )
 def test_a_question_without_an_answer_is_answered_at_once(
@@ -215,8 +216,14 @@ def test_a_question_without_an_answer_is_answered_at_once(
         assert failed[:3] == ["failed", code, field]
 
 
-@pytest.mark.parametrize("question", [["balance", 1, "c", 5], ["balance", 1, "c", None, 5]])
-def test_a_balance_is_asked_at_a_position_or_a_time(question: list[object]) -> None:
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(["balance", 1, "c", 5], ["balance", 1, "c", None, 5]),
+        *(["statement", 1, "c", 5], ["statement", 1, "c", None, 20, 5]),
+    ],
+)
+def test_the_past_is_asked_for_at_a_position_or_a_time(question: list[object]) -> None:
     assert isinstance(ready_session().receive(pack("query", 1, question), NOW_MS), Query)
 
 
