@@ -30,6 +30,9 @@ from engine.verdict import RETURN_THIS_MONTH, RETURN_TODAY, RETURN_UNCOUNTED
 RETURNS: Final = frozenset({Reversal, Refund})
 """Intents that name an earlier transaction, and through it a card."""
 
+REFERRING: Final = RETURNS | {Post, Void}
+"""Intents that may belong to another card than they name: to the one that has taken over."""
+
 PAYEE_KINDS: Final = {"operator": OPERATOR_REVENUE, "merchant": MERCHANT_PAYABLE}
 """Kinds of account that a hold may pay."""
 
@@ -50,10 +53,11 @@ _OTHER_STEPS: Final[dict[type[Intent], Step]] = {
 def card_of(intent: Intent, postings: Postings) -> str:
     """Return the card that a transaction belongs to, or the empty name.
 
-    What refers to an earlier transaction names no card; its lines tell whose money it moves.
+    What refers to an earlier transaction names no card, or the one of that time; its lines tell
+    whose money it moves.
     """
-    if type(intent) in RETURNS:
-        return card_in(postings)
+    if type(intent) in REFERRING:
+        return card_in(postings) or intent.card
     return intent.card
 
 
@@ -100,8 +104,8 @@ def step_of(entry: Entry) -> Step:
 def successor(old: Card, entry: Entry, position: int) -> Card:
     """Return the card that takes over from an old one by a `replace` entry.
 
-    Its limits go on counting where those of the old card stood, and so does its history: the
-    entry's `previous` leads there.
+    Its limits go on counting where those of the old card stood, what was held is held on, and its
+    history goes on too: the entry's `previous` leads there.
     """
     intent = entry.intent
     assert isinstance(intent, Replace)
@@ -113,6 +117,7 @@ def successor(old: Card, entry: Entry, position: int) -> Card:
         main=replace(old.main, balance_rp=0),
         last=position,
         programmes=tuple((name, replace(purse, balance_rp=0)) for name, purse in old.programmes),
+        holds=old.holds,
     )
     main, programmes = after_lines(fresh, entry.postings, correct, entry.decided_ms)
     return replace(fresh, main=main, programmes=programmes)

@@ -42,7 +42,7 @@ class Reason(StrEnum):
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
     FUNDS_MIXED = "funds_mixed"  # programme money and other money in one movement
     GROUP_CARDS = "group_cards"  # the parts name more than one card
-    HOLDS_OPEN = "holds_open"  # a card with open holds cannot end
+    HOLDS_OPEN = "holds_open"  # a card with open holds cannot be closed
     HOLD_EXPIRED = "hold_expired"
     HOLD_UNKNOWN = "hold_unknown"  # there is no such hold, or it was posted or voided
     MEDIUM_IS_ACCOUNT = "medium_is_account"  # an advice for a card that has no value on the chip

@@ -53,4 +53,4 @@ GAPS_PER_TERMINAL_MAX: Final = 4096
 """Ranges of missing counters remembered for one terminal; ten years of daily jumps fit."""
 
 REPLACEMENTS_FOLLOWED_MAX: Final = 64
-"""Cards that took over from each other, followed by one return: one a year, for a life."""
+"""Cards that took over from each other, followed at once: one a year, for a life."""

@@ -182,7 +182,7 @@ class Unblock(_Intent, frozen=True, tag="unblock"):
 
 
 class Replace(_Intent, frozen=True, tag="replace"):
-    """A new card takes over all money and all debts of an old one, which ends."""
+    """A new card takes over all money, debts and holds of an old one, which ends."""
 
     card: Name
     new_card: Name
@@ -212,7 +212,10 @@ class Hold(_Intent, frozen=True, tag="hold"):
 
 
 class Post(_Intent, frozen=True, tag="post"):
-    """Take a held amount, or a part of it; the rest is free again."""
+    """Take a held amount, or a part of it; the rest is free again.
+
+    The card is the one that it was held on, or one that has taken over since.
+    """
 
     card: Name
     terminal: Name
@@ -221,7 +224,7 @@ class Post(_Intent, frozen=True, tag="post"):
 
 
 class Void(_Intent, frozen=True, tag="void"):
-    """Let a held amount go."""
+    """Let a held amount go; the card is told as for a post."""
 
     card: Name
     terminal: Name

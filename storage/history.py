@@ -156,7 +156,8 @@ class AccountHistory:
                 return Statement(tuple(lines), position + 1)
             # The money left the old card and came to the new one: both, or it would count twice.
             cards = (card, entry.intent.card) if _takes_over(entry, card) else (card,)
-            if amounts := self._amounts(entry, *(self._purse_of(name) for name in cards)):
+            amounts = self._amounts(entry, *(self._purse_of(name) for name in cards))
+            if any(amounts):
                 lines.append(Line(position, sum(amounts), entry))
         return Statement(tuple(lines), -1)
 
@@ -220,7 +221,8 @@ class AccountHistory:
         lines = []
         for offset in range(before - block.first_position - 1, -1, -1):
             entry = block.entries[offset]
-            if amounts := self._amounts(entry, self._owner):
+            amounts = self._amounts(entry, self._owner)
+            if any(amounts):
                 lines.append(Line(block.first_position + offset, sum(amounts), entry))
         return lines
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from engine.advance import RETURNS, card_of
+from engine.advance import REFERRING, card_of
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.adjustments import decide_adjustment
@@ -61,7 +61,7 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
         sum_rp += line[2]
     if sum_rp:
         raise Bug(f"{terminal}/{transaction.counter}: the postings sum to Rp{sum_rp}, not to zero")
-    if type(intent) in RETURNS:
+    if type(intent) in REFERRING:
         card = book.cards.get(card_of(intent, postings))
     return Entry(
         terminal,
@@ -94,7 +94,7 @@ def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdic
         case Post():
             return decide_post(book, card, now, intent)
         case Void():
-            return decide_void(card, now, intent)
+            return decide_void(book, card, now, intent)
         case Adjustment():
             return decide_adjustment(book, card, now, intent)
         case Issue() | Block() | Unblock() | Replace() | Close():

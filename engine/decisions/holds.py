@@ -11,7 +11,7 @@ from engine.book import Book
 from engine.card import Card, HeldAmount
 from engine.decisions.checks import account_refusal, limits_of, purse_now, spending_doubts
 from engine.errors import Reason
-from engine.limits import HOLDS_PER_CARD_MAX
+from engine.limits import HOLDS_PER_CARD_MAX, REPLACEMENTS_FOLLOWED_MAX
 from engine.moment import Moment
 from engine.transaction import Hold, Post, Void
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
@@ -33,9 +33,10 @@ def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Ver
     """Decide the taking of a held amount, or of a part of it.
 
     A card that was blocked after the hold still owes it: the service was given. Its limits were
-    checked then; only an advice in between can have taken the money itself.
+    checked then; only an advice in between can have taken the money itself. A card that was
+    replaced has handed the hold on to the new one, with its money.
     """
-    found = _open_hold(card, now, intent)
+    found = _open_hold(book, card, now, intent)
     if isinstance(found, Verdict):
         return found
     card, hold = found
@@ -53,24 +54,42 @@ def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Ver
     return Verdict(lines, balance_rp - amount_rp)
 
 
-def decide_void(card: Card | None, now: Moment, intent: Void) -> Verdict:
+def decide_void(book: Book, card: Card | None, now: Moment, intent: Void) -> Verdict:
     """Decide the letting go of a held amount."""
-    found = _open_hold(card, now, intent)
+    found = _open_hold(book, card, now, intent)
     if isinstance(found, Verdict):
         return found
     card, hold = found
-    return Verdict((), purse_now(card, hold.purse).balance_rp)
+    balance_rp = purse_now(card, hold.purse).balance_rp
+    if card.id == intent.card:
+        return Verdict((), balance_rp)
+    # Nothing moves, but the entry has to tell that it belongs to the card that took over.
+    return Verdict((purse_line(card.id, hold.purse, 0),), balance_rp)
 
 
 def _open_hold(
-    card: Card | None, now: Moment, intent: Post | Void
+    book: Book, card: Card | None, now: Moment, intent: Post | Void
 ) -> tuple[Card, HeldAmount] | Verdict:
     if card is None:
         return refused(Reason.CARD_UNKNOWN, CARD_RULE, "card")
     balance_rp = card.main.balance_rp
-    for hold in card.holds:
-        if (hold.terminal, hold.counter) == (intent.terminal, intent.counter):
-            if hold.expires_ms <= now.ms:
-                return refused(Reason.HOLD_EXPIRED, HOLD_RULE, "counter", balance_rp=balance_rp)
-            return card, hold
-    return refused(Reason.HOLD_UNKNOWN, HOLD_RULE, "counter", balance_rp=balance_rp)
+    found = _find_hold(book, card, intent)
+    if found is None:
+        return refused(Reason.HOLD_UNKNOWN, HOLD_RULE, "counter", balance_rp=balance_rp)
+    if found[1].expires_ms <= now.ms:
+        return refused(Reason.HOLD_EXPIRED, HOLD_RULE, "counter", balance_rp=balance_rp)
+    return found
+
+
+def _find_hold(book: Book, card: Card, intent: Post | Void) -> tuple[Card, HeldAmount] | None:
+    """Return a hold of a card, or of one that took over from it, and the card that has it now."""
+    wanted = (intent.terminal, intent.counter)
+    holder: Card | None = card
+    for _ in range(1 + REPLACEMENTS_FOLLOWED_MAX):
+        if holder is None:
+            break
+        for hold in holder.holds:
+            if (hold.terminal, hold.counter) == wanted:
+                return holder, hold
+        holder = book.cards.get(holder.successor) if holder.successor else None
+    return None

@@ -36,7 +36,7 @@ def decide_life(
         case Unblock():
             return _in_status(card, CardStatus.BLOCKED, Reason.CARD_NOT_BLOCKED)
         case Replace():
-            return _replace(book, card, now, intent)
+            return _replace(book, card, intent)
         case Close():
             return _close(card, now)
         case _:
@@ -62,9 +62,9 @@ def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verd
     return refused(card_refusal(card) or otherwise, CARD_RULE, "card", balance_rp=balance_rp)
 
 
-def _replace(book: Book, card: Card | None, now: Moment, intent: Replace) -> Verdict:
-    # All purses move, debts too.
-    ending = _ending(card, now)
+def _replace(book: Book, card: Card | None, intent: Replace) -> Verdict:
+    # All purses move, debts and holds too: a stolen card is replaced at once.
+    ending = _ending(card)
     if isinstance(ending, Verdict):
         return ending
     balance_rp = ending.main.balance_rp
@@ -84,9 +84,11 @@ def _replace(book: Book, card: Card | None, now: Moment, intent: Replace) -> Ver
 def _close(card: Card | None, now: Moment) -> Verdict:
     # Money goes to the card's bank, programme money to its programme. A debt is nobody's to take
     # over: an officer's adjustment must say first who bears it.
-    ending = _ending(card, now)
+    ending = _ending(card)
     if isinstance(ending, Verdict):
         return ending
+    if ending.open_holds(now.ms):
+        return refused(Reason.HOLDS_OPEN, HOLD_RULE, "card", balance_rp=ending.main.balance_rp)
     lines: list[Posting] = []
     for programme, amount_rp in _balances(ending):
         if amount_rp < 0:
@@ -101,12 +103,10 @@ def _heir(card: Card, programme: str) -> Account:
     return (PROGRAMME_FUND, programme) if programme else (BANK_SETTLEMENT, card.bank)
 
 
-def _ending(card: Card | None, now: Moment) -> Card | Verdict:
+def _ending(card: Card | None) -> Card | Verdict:
     if card is None or card.status in ENDED or card.status is CardStatus.UNISSUED:
         balance_rp = 0 if card is None else card.main.balance_rp
         return refused(card_refusal(card), CARD_RULE, "card", balance_rp=balance_rp)
-    if card.open_holds(now.ms):
-        return refused(Reason.HOLDS_OPEN, HOLD_RULE, "card", balance_rp=card.main.balance_rp)
     return card
 
 

@@ -125,7 +125,8 @@ class Auditor:
         ):
             held = figures.holds.get((intent.terminal, intent.counter))
             missing = not held or held.expires_ms <= entry.decided_ms
-            demand(missing or (held and held.card != intent.card), "a hold was forgotten", entry)
+            elsewhere = held and held.card != figures.heir(intent.card)
+            demand(missing or elsewhere, "a hold was forgotten", entry)
 
     def _check_lines(self, entry: Entry) -> None:
         stray = plus(net(entry.postings), self.figures.lines(entry), -1)
@@ -160,7 +161,7 @@ class Auditor:
             demand(held and held.expires_ms > now_ms, "there is no such hold", entry)
             taken_rp = intent.amount_rp if isinstance(intent, Post) else 0
             demand(held and taken_rp <= held.amount_rp, "more than was held", entry)
-        if isinstance(intent, Close | Replace):
+        if isinstance(intent, Close):
             held_on = {h.card for h in figures.holds.values() if h.expires_ms > now_ms}
             demand(intent.card not in held_on, "ended with open holds", entry)
         if isinstance(intent, Refund | Reversal):
@@ -272,6 +273,8 @@ class Auditor:
         if isinstance(intent, Refund | Reversal):
             owners = [line[1] for line in entry.postings if line[0] <= PROGRAMME_PURSE]
             card = owners[0].partition("/")[0] if owners else ""
+        if isinstance(intent, Post | Void) and entry.posted:
+            card = figures.heir(card)
         demand(entry.previous == figures.last.get(card, -1), "the chain is broken", entry)
         if card in figures.status:
             figures.last[card] = self.position

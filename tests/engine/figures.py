@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypeAlias
 
@@ -175,7 +175,11 @@ class Figures:
         return rules.registered if self.registered.get(card) else rules.unregistered
 
     def hand_on(self, old: str, new: str) -> None:
-        """Let the sums of a card go on with the one that replaced it."""
+        """Let the sums and holds of a card go on with the one that replaced it."""
+        for identity, held in self.holds.items():
+            if held.card == old:
+                moved_on = purse(new, held.purse[1].partition("/")[2])
+                self.holds[identity] = replace(held, card=new, purse=moved_on)
         for sums in (self.spent, self.received):
             for (account, when), rp in tuple(sums.items()):
                 card, _, programme = account[1].partition("/")

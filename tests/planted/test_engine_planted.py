@@ -154,6 +154,16 @@ def fresh_limits(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(book, "successor", forgetful)
 
 
+def holds_left_behind(patch: pytest.MonkeyPatch) -> None:
+    """What was held on a card that is replaced is free on the new one."""
+    successor = advance.successor
+
+    def forgetful(old: Card, entry: Entry, position: int) -> Card:
+        return successor(replace(old, holds=()), entry, position)
+
+    patch.setattr(book, "successor", forgetful)
+
+
 def programme_pays_the_fee(patch: pytest.MonkeyPatch) -> None:
     """A fee that is claimed is taken from the programme."""
 
@@ -188,6 +198,7 @@ PLANTS: Final[list[Plant]] = [
     foreign_midnight,
     forgotten_purse,
     fresh_limits,
+    holds_left_behind,
     programme_pays_the_fee,
     unfiled_advice,
 ]

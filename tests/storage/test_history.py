@@ -17,7 +17,7 @@ from engine.accounts import (
     AccountKind,
 )
 from engine.advance import card_of
-from engine.transaction import Entry, Intent, Issue, Replace, Tap, TopUp
+from engine.transaction import Entry, Hold, Intent, Issue, Post, Replace, Tap, TopUp, Void
 from storage.history import AccountHistory, Line, exceptions_before
 from storage.views import Views
 from tests.storage.city import (
@@ -68,7 +68,7 @@ def expected_lines(entries: list[Entry], kind: int, owner: str) -> list[Line]:
         if kind in PURSE_KINDS and is_replaced:
             owner = intent.card + slash + programme
             amounts += moved(entry, kind, owner)
-        if amounts:
+        if any(amounts):
             lines.append(Line(position, sum(amounts), entry))
     return lines
 
@@ -154,6 +154,19 @@ def test_a_statement_goes_on_with_the_card_that_was_replaced(city: City) -> None
     assert sum(line.amount_rp for line in lines) == city.shard.balance_rp(PURSE, CARDS[3])
     of_the_old_card = all_lines(city.shard.history(PURSE, CARDS[2]), None, 1)
     assert [line.amount_rp for line in of_the_old_card] == [-43_000, -3500, 0, -3500, 50_000]
+
+
+def test_what_was_held_on_a_replaced_card_is_history_of_the_new_one(city: City) -> None:
+    holds = [Hold(CARDS[0], 1000, "merchant", "kiosk", MINUTE_MS * 10)] * 2
+    city.run(*holds, Replace(CARDS[0], CARDS[2]))
+    taken, let_go = (("GATE-1", counter) for counter in (5, 6))
+    city.run(Post(CARDS[0], *taken, 400), Void(CARDS[0], *let_go), tap(CARDS[2]))
+    assert [entry.previous for entry in city.entries[6:]] == [5, 6, 7, 8]
+    lines = all_lines(city.shard.history(PURSE, CARDS[2]), None, 10)
+    assert [line.amount_rp for line in lines] == [-3500, -400, 0, 50_000]
+    assert all_lines(city.shard.history(PURSE, CARDS[2]), 9, 10) == lines[1:]
+    of_the_old_card = all_lines(city.shard.history(PURSE, CARDS[0]), None, 10)
+    assert [line.amount_rp for line in of_the_old_card] == [-50_000, 50_000]
 
 
 def test_a_place_that_no_answer_named_is_looked_for_along_the_chain(city: City) -> None:

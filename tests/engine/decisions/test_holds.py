@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, PROGRAMME_PURSE, PURSE
+from engine.decisions import holds
 from engine.errors import Reason
 from engine.limits import HOLDS_PER_CARD_MAX
-from engine.transaction import Block, Hold, Post, Purchase, Tap, TopUp, Void
+from engine.transaction import Block, Hold, Post, Purchase, Replace, Tap, TopUp, Void
 from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
 from tests.engine.ledger import Ledger
 
@@ -108,3 +109,53 @@ def test_a_hold_is_known_by_terminal_and_counter() -> None:
     for intent in (Void("A", "held", 2), Void("A", "T", 1), Void("R", "held", 1)):
         assert ledger.send(intent).reason is Reason.HOLD_UNKNOWN
     ledger.done(Void("A", "held", 1))
+
+
+def test_a_card_with_a_hold_is_replaced_and_the_new_one_owes_it() -> None:
+    ledger = with_hold(Hold("A", 60, "operator", "tj", HOUR_MS))
+    ledger.done(Block("A", "stolen"), Replace("A", "A2"))
+    assert ledger.cards["A"].holds == ()
+    assert ledger.send(Tap("A2", 41, "tj", "in")).reason is Reason.BELOW_FLOOR
+    last = ledger.cards["A2"].last
+    entry = ledger.done(Post("A", "held", 1, 25))
+    assert entry.postings == ((PURSE, "A2", -25), (OPERATOR_REVENUE, "tj", 25))
+    assert (entry.balance_rp, entry.previous) == (75, last)
+    assert ledger.balance_rp("A2") == 75
+    assert ledger.cards["A2"].holds == ()
+    assert ledger.cards["A2"].last == len(ledger.entries) - 1
+    refused = ledger.send(Post("A", "held", 1, 1))
+    assert refused.reason is Reason.HOLD_UNKNOWN
+    assert refused.previous == last - 1, "what was refused belongs to the card it names"
+
+
+@pytest.mark.parametrize(
+    ("purse", "line"), [("", (PURSE, "A3", 0)), ("kjp", (PROGRAMME_PURSE, "A3/kjp", 0))]
+)
+def test_a_void_under_an_old_name_belongs_to_the_card_that_took_over(
+    purse: str, line: tuple[int, str, int]
+) -> None:
+    ledger = with_hold(Hold("A", 60, "operator", "tj", HOUR_MS, purse))
+    ledger.done(Replace("A", "A2"), Replace("A2", "A3"))
+    last = ledger.cards["A3"].last
+    balance_rp = ledger.balance_rp("A3", purse)
+    entry = ledger.done(Void("A", "held", 1))
+    assert entry.postings == (line,)
+    assert (entry.balance_rp, entry.previous) == (balance_rp, last)
+    assert ledger.cards["A3"].last == len(ledger.entries) - 1
+    assert ledger.cards["A3"].holds == ()
+
+
+def test_a_hold_goes_by_the_name_of_the_new_card_too_and_expires_there() -> None:
+    ledger = with_hold(Hold("A", 60, "operator", "tj", HOUR_MS))
+    ledger.done(Replace("A", "A2"))
+    assert ledger.dry_run(Void("A2", "held", 1)).postings == ()
+    assert ledger.dry_run(Post("A2", "held", 1, 60)).posted
+    ledger.wait(HOUR_MS)
+    assert ledger.send(Post("A", "held", 1, 60)).reason is Reason.HOLD_EXPIRED
+
+
+def test_a_hold_is_not_looked_for_on_too_many_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = with_hold(Hold("A", 60, "operator", "tj", HOUR_MS))
+    ledger.done(Replace("A", "A2"))
+    monkeypatch.setattr(holds, "REPLACEMENTS_FOLLOWED_MAX", 0)
+    assert ledger.send(Void("A", "held", 1)).reason is Reason.HOLD_UNKNOWN
