@@ -32,9 +32,11 @@ def decide_hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Ver
 def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Verdict:
     """Decide the taking of a held amount, or of a part of it.
 
-    A card that was blocked after the hold still owes it: the service was given. Its limits were
-    checked then; only an advice in between can have taken the money itself. A card that was
-    replaced has handed the hold on to the new one, with its money.
+    A card that was blocked after the hold still owes it: the service was given. Its share of the
+    day's and the month's limits was granted when it was held, and is not asked for again: it counts
+    as spent on the day of the post, even past a limit that an advice has used up in between. Only
+    the money itself may be gone by then. A card that was replaced has handed the hold on to the
+    new one, with its money.
     """
     found = _open_hold(book, card, now, intent)
     if isinstance(found, Verdict):

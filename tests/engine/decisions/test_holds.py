@@ -104,6 +104,15 @@ def test_what_an_advice_has_taken_cannot_be_posted() -> None:
     assert ledger.balance_rp("A") == 0
 
 
+def test_a_post_counts_as_spent_even_past_a_limit_that_was_used_up_since() -> None:
+    ledger = prepared()
+    ledger.done(TopUp("A", 100, "dki"))
+    ledger.send(Hold("A", 60, "operator", "tj", HOUR_MS), terminal="held")
+    ledger.send(Tap("A", 90, "tj", "in", proof=PROOF))
+    ledger.done(Post("A", "held", 1, 60))
+    assert ledger.cards["A"].main.spent_day_rp == 150
+
+
 def test_a_hold_is_known_by_terminal_and_counter() -> None:
     ledger = with_hold(Hold("A", 60, "operator", "tj", HOUR_MS))
     for intent in (Void("A", "held", 2), Void("A", "T", 1), Void("R", "held", 1)):
