@@ -51,13 +51,17 @@ BANK_SETTLEMENT: Final[int] = AccountKind.BANK_SETTLEMENT.value
 BANK_IN_TRANSIT: Final[int] = AccountKind.BANK_IN_TRANSIT.value
 PROGRAMME_FUND: Final[int] = AccountKind.PROGRAMME_FUND.value
 FEES: Final[int] = AccountKind.FEES.value
+FLOAT: Final[int] = AccountKind.FLOAT.value
 SUSPENSE: Final[int] = AccountKind.SUSPENSE.value
 
 PROGRAMME_KINDS: Final = frozenset({PROGRAMME_PURSE, PROGRAMME_FUND})
-"""Programme money: never mixed with the operator's own money or the float.
+"""Programme money: never mixed with any other.
 
 Source: Pergub DKI Jakarta 145/2017, Pasal 15.
 """
+
+OPERATOR_AND_FLOAT: Final = frozenset({OPERATOR_REVENUE, FLOAT})
+"""What operators earned and what stands against the purses: never mixed with each other either."""
 
 PURSE_KINDS: Final = frozenset({PURSE, PROGRAMME_PURSE})
 """Kept in the cards; in the chart of accounts only their totals stand, under `ALL_CARDS`."""
@@ -94,6 +98,12 @@ def purse_of(posting: Posting) -> tuple[str, str] | None:
 def card_in(postings: Postings) -> str:
     """Return the card of the first line on a purse, or the empty name."""
     return next((purse[0] for line in postings if (purse := purse_of(line))), "")
+
+
+def mix_funds(lines: Postings) -> bool:
+    """Tell whether lines mix kinds of money that are kept apart."""
+    kinds = {kind for kind, _, _ in lines}
+    return len({kind in PROGRAMME_KINDS for kind in kinds}) > 1 or kinds >= OPERATOR_AND_FLOAT
 
 
 def is_name(text: str) -> bool:

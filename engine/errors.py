@@ -40,7 +40,7 @@ class Reason(StrEnum):
     CARD_REPLACED = "card_replaced"
     CARD_UNKNOWN = "card_unknown"  # no card of this name was issued
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
-    FUNDS_MIXED = "funds_mixed"  # programme money and other money in one movement
+    FUNDS_MIXED = "funds_mixed"  # funds that are kept apart in one movement
     GROUP_CARDS = "group_cards"  # the parts name more than one card
     HOLDS_OPEN = "holds_open"  # a card with open holds cannot be closed
     HOLD_EXPIRED = "hold_expired"

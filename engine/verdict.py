@@ -19,7 +19,7 @@ ACCOUNT_RULE: Final = "account.name"
 HOLD_RULE: Final = "hold"
 """A hold is posted or voided once, in time, up to its amount."""
 FUNDS_RULE: Final = "funds.apart"
-"""Books balance, and can be counted; programme money is kept apart.
+"""Books balance, and can be counted; programme money, operators' money and float are kept apart.
 
 Source: Pergub DKI Jakarta 145/2017, Pasal 15.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.accounts import PROGRAMME_KINDS, Posting, purse_line, purse_of
+from engine.accounts import Posting, mix_funds, purse_line, purse_of
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.checks import (
@@ -20,7 +20,7 @@ from engine.verdict import ACCOUNT_RULE, CARD_RULE, FUNDS_RULE, Verdict, refused
 
 
 def decide_adjustment(book: Book, card: Card | None, now: Moment, intent: Adjustment) -> Verdict:
-    """Decide a correction: balanced, on known accounts, programme money kept apart.
+    """Decide a correction: balanced, on known accounts, funds kept apart.
 
     It may not do to a purse what a payment may not: leave it below its floor, above its ceiling,
     or take what is held. On a card that has ended it may only bring a balance nearer to zero. No
@@ -29,7 +29,7 @@ def decide_adjustment(book: Book, card: Card | None, now: Moment, intent: Adjust
     lines = intent.lines
     if sum(amount_rp for _, _, amount_rp in lines) != 0:
         return refused(Reason.NOT_BALANCED, FUNDS_RULE, "lines")
-    if len({kind in PROGRAMME_KINDS for kind, _, _ in lines}) > 1:
+    if mix_funds(lines):
         return refused(Reason.FUNDS_MIXED, FUNDS_RULE, "lines")
     if intent.card and card is None:
         return refused(Reason.CARD_UNKNOWN, CARD_RULE, "card")

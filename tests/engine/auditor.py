@@ -30,6 +30,7 @@ from engine.transaction import (
     Void,
 )
 from tests.engine.figures import (
+    FLOAT,
     FUND,
     MERCHANT,
     OPERATOR,
@@ -87,7 +88,7 @@ class Auditor:
             self._check_lines(entry)
             self._take(entry)
             self._check_purses(entry, rules)
-            self._check_programmes(entry)
+            self._check_funds(entry)
         else:
             self._check_refusal(entry)
         self.figures.entries[entry.terminal, entry.counter] = entry
@@ -255,11 +256,13 @@ class Auditor:
             if rp > 0 and limits.ceiling_rp is not None:
                 demand(balance_rp <= limits.ceiling_rp, "above its ceiling", entry)
 
-    def _check_programmes(self, entry: Entry) -> None:
+    def _check_funds(self, entry: Entry) -> None:
         """Programme money may only go out, and only to those who give a service."""
         homeless = (HOMELESS | {Reason.GROUP_CARDS}) & set(entry.exceptions)
         if isinstance(entry.intent, Refund | Reversal) or homeless:
             return
+        kinds = {kind for kind, _, _ in entry.postings}
+        demand(not {OPERATOR, FLOAT} <= kinds, "operators' money and float are mixed", entry)
         moves = net(entry.postings).items()
         out_rp = -sum(rp for (kind, _), rp in moves if kind in (PROGRAMME_PURSE, FUND))
         paid_rp = sum(rp for (kind, _), rp in moves if kind in (OPERATOR, MERCHANT))

@@ -39,8 +39,9 @@ from tests.engine.ledger import WIB
 Net: TypeAlias = Counter[Account]
 """Rupiah by account; each purse is an account of its own."""
 
-PURSE, PROGRAMME_PURSE, OPERATOR, MERCHANT, BANK, IN_TRANSIT, FUND, FEES = range(1, 9)
-SUSPENSE = 10
+PURSE, PROGRAMME_PURSE, OPERATOR, MERCHANT, BANK, IN_TRANSIT, FUND, FEES, FLOAT, SUSPENSE = range(
+    1, 11
+)
 
 When: TypeAlias = date | tuple[int, int]
 """A day, or the year and month of one."""

@@ -172,6 +172,9 @@ class Teller:
         if programme and self.chance.random() < 0.2:
             # No programme's purse has such an owner.
             line = (2, self.one_of(f"{card} {card}/"), amount_rp)
+        if not programme and self.chance.random() < 0.2:
+            line = (3, "tj", amount_rp)
+            others = [(9, "pool"), (5, "dki")]
         kind, owner = self.chance.choice([*others, (7, "kjp"), (1, "B"), (2, "A/kjp")])
         return Adjustment("wati", "a correction", (line, (kind, owner, -amount_rp)), card)
 

@@ -66,7 +66,7 @@ TOLD: dict[str, tuple[Intent, int | None]] = {
     "refund": (Refund(GATE, 4, 100), 30_600),
     "adjustment": (Adjustment("officer", "why", ((1, CARD, 10), (9, "pool", -10)), CARD), 30_510),
     "adjustment without a card": (
-        Adjustment("officer", "why", ((3, "mrtj", 10), (9, "pool", -10))),
+        Adjustment("officer", "why", ((3, "mrtj", 10), (10, "account", -10))),
         None,
     ),
     "issue": (Issue(OTHER, "account", "dki"), None),

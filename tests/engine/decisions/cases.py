@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from engine.accounts import (
     BANK_SETTLEMENT,
     FEES,
+    FLOAT,
     OPERATOR_REVENUE,
     PROGRAMME_FUND,
     PROGRAMME_PURSE,
@@ -173,6 +174,10 @@ def _adjust(card: str, *lines: tuple[int, str, int]) -> Adjustment:
 ADJUSTMENTS: Final = [
     Case(_adjust("", (FEES, "a", 5), (FEES, "b", -4)), "not_balanced", FUNDS, "lines"),
     Case(_adjust("", (FEES, "a", 5), (PROGRAMME_FUND, "kjp", -5)), "funds_mixed", FUNDS, "lines"),
+    Case(
+        _adjust("A", (OPERATOR_REVENUE, "tj", -5), (PURSE, "A", 2), (FLOAT, "dki", 3)),
+        *("funds_mixed", FUNDS, "lines"),
+    ),
     Case(_adjust("nobody", (FEES, "a", 5), (FEES, "b", -5)), "card_unknown", STATUS, "card"),
     Case(_adjust("", (FEES, "a", 5), (PURSE, "A", -5)), "card_unknown", NAME, "lines[1]"),
     Case(_adjust("A", (PURSE, "A", 5), (PURSE, "R", -5)), "card_unknown", NAME, "lines[1]"),

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 from engine.accounts import (
     ALL_CARDS,
     FEES,
+    FLOAT,
     OPERATOR_REVENUE,
     PROGRAMME_FUND,
     PROGRAMME_PURSE,
     PURSE,
     SUSPENSE,
-    AccountKind,
     Postings,
 )
 from engine.calendar import day_and_month
@@ -25,8 +25,6 @@ from engine.limits import BALANCE_RP_MAX, NAME_LENGTH_MAX
 from engine.transaction import Adjustment, Hold, Issue, Purchase, Reversal, Tap, TopUp
 from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
 from tests.engine.ledger import NOON
-
-FLOAT = AccountKind.FLOAT.value
 
 
 def adjustment(card: str, *lines: tuple[int, str, int]) -> Adjustment:
@@ -43,6 +41,8 @@ def adjustment(card: str, *lines: tuple[int, str, int]) -> Adjustment:
         ("A", ((PROGRAMME_PURSE, "A/kjp", -5), (PROGRAMME_PURSE, "A/food", 5)), 55),
         ("A", ((FEES, "card", 5), (FLOAT, "dki", -5)), 100),
         ("", ((FEES, "card", 5), (FLOAT, "dki", -5)), 0),
+        ("A", ((PURSE, "A", 5), (FLOAT, "dki", -5)), 105),
+        ("", ((OPERATOR_REVENUE, "tj", 5), (OPERATOR_REVENUE, "mrt", -5)), 0),
         ("", ((PROGRAMME_FUND, "kjp", 5), (PROGRAMME_FUND, "food", -5)), 0),
         ("B", ((PURSE, "B", -5), (SUSPENSE, "found", 5)), 95),
     ],
