@@ -9,7 +9,16 @@ from msgspec.structs import replace
 
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
 from engine.card import Card, CardStatus, HeldAmount
-from engine.purses import Step, after_lines, correct, pay, undo_this_month, undo_today
+from engine.purses import (
+    EMPTY,
+    Step,
+    after_lines,
+    correct,
+    joined,
+    pay,
+    undo_this_month,
+    undo_today,
+)
 from engine.transaction import (
     Adjustment,
     Block,
@@ -88,6 +97,7 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         programmes,
         card.holds,
         card.successor,
+        card.before,
     )
     change = _CHANGES.get(type(entry.intent))
     return after if change is None or entry.reason else change(after, entry)
@@ -101,14 +111,16 @@ def step_of(entry: Entry) -> Step:
     return _OTHER_STEPS.get(kind, pay)
 
 
-def successor(old: Card, entry: Entry, position: int) -> Card:
+def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Card:
     """Return the card that takes over from an old one by a `replace` entry.
 
     Its limits go on counting where those of the old card stood, what was held is held on, and its
-    history goes on too: the entry's `previous` leads there.
+    history goes on too: the entry's `previous` leads there. Where an advice was faster to tell of
+    it (`known`), it keeps what happened on it.
     """
     intent = entry.intent
     assert isinstance(intent, Replace)
+    programmes = {name: replace(purse, balance_rp=0) for name, purse in old.programmes}
     fresh = Card(
         intent.new_card,
         old.medium,
@@ -116,11 +128,16 @@ def successor(old: Card, entry: Entry, position: int) -> Card:
         registered=old.registered,
         main=replace(old.main, balance_rp=0),
         last=position,
-        programmes=tuple((name, replace(purse, balance_rp=0)) for name, purse in old.programmes),
         holds=old.holds,
     )
-    main, programmes = after_lines(fresh, entry.postings, correct, entry.decided_ms)
-    return replace(fresh, main=main, programmes=programmes)
+    if known is not None:
+        main = joined(fresh.main, known.main, entry.decided_ms)
+        for name, purse in known.programmes:
+            programmes[name] = joined(programmes.get(name, EMPTY), purse, entry.decided_ms)
+        fresh = replace(fresh, main=main, before=known.last)
+    fresh = replace(fresh, programmes=tuple(programmes.items()))
+    main, moved = after_lines(fresh, entry.postings, correct, entry.decided_ms)
+    return replace(fresh, main=main, programmes=moved)
 
 
 def _issued(card: Card, entry: Entry) -> Card:

@@ -117,7 +117,8 @@ class Book:
         intent = entry.intent
         if isinstance(intent, Replace):
             assert card is not None, "only a known card is replaced"
-            self.cards[intent.new_card] = successor(card, entry, position)
+            known = self.cards.get(intent.new_card)
+            self.cards[intent.new_card] = successor(card, known, entry, position)
         if isinstance(intent, Reversal | Refund):
             original = (intent.terminal, intent.counter)
             returned_rp = self.returned.get(original) or 0

@@ -61,7 +61,9 @@ class HeldAmount(Struct, frozen=True, array_like=True, gc=False):
 class Card(Struct, frozen=True, array_like=True, gc=False):
     """A card as it stands after the entry at position `last` (-1: none yet).
 
-    `successor` is the card that replaced it. Holds that have expired may still be listed.
+    `successor` is the card that replaced it. Holds that have expired may still be listed. `before`
+    is its last entry of the time before it took over from another card, if advices told of it then
+    (-1: none): the chain of its entries leads to that other card.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Card(Struct, frozen=True, array_like=True, gc=False):
     programmes: Programmes = ()
     holds: tuple[HeldAmount, ...] = ()
     successor: str = ""
+    before: int = -1
 
     def purse(self, programme: str) -> Purse | None:
         """Return the purse of a programme, or the card's own for the empty name."""

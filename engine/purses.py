@@ -75,6 +75,21 @@ def _received(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
     )
 
 
+def joined(one: Purse, other: Purse, decided_ms: int) -> Purse:
+    """Return a purse with the money of two, and with what counts of both in the limits."""
+    day, month = day_and_month(decided_ms)
+    in_day = [purse for purse in (one, other) if purse.day == day]
+    in_month = [purse for purse in (one, other) if purse.month == month]
+    return Purse(
+        one.balance_rp + other.balance_rp,
+        day,
+        sum(purse.spent_day_rp for purse in in_day),
+        month,
+        sum(purse.spent_month_rp for purse in in_month),
+        sum(purse.received_month_rp for purse in in_month),
+    )
+
+
 def after_lines(
     card: Card, postings: Postings, step: Step, decided_ms: int
 ) -> tuple[Purse, Programmes]:

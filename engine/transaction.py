@@ -182,7 +182,10 @@ class Unblock(_Intent, frozen=True, tag="unblock"):
 
 
 class Replace(_Intent, frozen=True, tag="replace"):
-    """A new card takes over all money, debts and holds of an old one, which ends."""
+    """A new card takes over all money, debts and holds of an old one, which ends.
+
+    One that advices told of already keeps what they moved.
+    """
 
     card: Name
     new_card: Name

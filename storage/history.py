@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from itertools import chain as iter_chain
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -176,19 +178,35 @@ class AccountHistory:
             if (entry.posted or entry.previous >= 0) and self._leads_here(name):
                 return self._chain(before - 1, name)
         chain = self._chain(card.last, card.id)
-        for position, name, _ in islice(chain, CHAIN_STEPS_MAX):
-            if position < before:
-                return self._chain(position, name)
+        for link in islice(chain, CHAIN_STEPS_MAX):
+            if link[0] < before:
+                return iter_chain((link,), chain)
         return None if next(chain, None) else iter(())
 
     def _chain(self, position: int, name: str) -> Iterator[Link]:
-        while position >= 0:
+        # Newest first. There is one place to go on from, unless a card has entries of its own from
+        # before it took over.
+        places = [(-position, name)] if position >= 0 else []
+        while places:
+            negative, name = heappop(places)
+            position = -negative
             entry = self._journal.entry_at(position)
             assert entry.previous < position, "a chain leads back"
             yield position, name, entry
             if _takes_over(entry, name):
+                self._add_own(places, name)
                 name = entry.intent.card
-            position = entry.previous
+            if entry.previous >= 0:
+                heappush(places, (-entry.previous, name))
+
+    def _add_own(self, places: list[tuple[int, str]], name: str) -> None:
+        card = self._card_named(name)
+        if card is not None and card.before >= 0:
+            heappush(places, (-card.before, name))
+
+    def _card_named(self, name: str) -> Card | None:
+        known = self._card
+        return known if known is not None and known.id == name else self._peek(name)
 
     def _chain_of(self, entry: Entry) -> str:
         # A replacement is the last link of the old card's chain and the first of the new one's.
@@ -200,10 +218,14 @@ class AccountHistory:
 
     def _leads_here(self, name: str) -> bool:
         assert self._card is not None
-        while name and name != self._card.id:
-            card = self._peek(name)
-            name = card.successor if card else ""
-        return bool(name)
+        while card := self._card_named(name):
+            if card.before >= 0:
+                # What lies before may be in two chains: both are followed from where they meet.
+                return False
+            if card.id == self._card.id:
+                return True
+            name = card.successor
+        return False
 
     def _statement_of_blocks(self, before: int, limit: int) -> Statement:
         lines: list[Line] = []

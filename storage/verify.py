@@ -235,6 +235,8 @@ class _Audit:
         where = f"block {block}, entry {book.position}"
         name = card_of(entry.intent, entry.postings)
         card = book.cards.get(name) if name else None
+        heir = entry.intent.new_card if isinstance(entry.intent, Replace) else ""
+        unheard_of = [each for each in (name, heir) if each and book.cards.get(each) is None]
         for finding in findings_before(book, entry, card):
             self.problem(f"{where}: {finding}", block)
         try:
@@ -250,8 +252,7 @@ class _Audit:
         for finding in findings_after(book, entry):
             self.problem(f"{where}: {finding}", block)
         self._exceptions += bool(entry.exceptions)
-        self._cards += card is None and name != "" and book.cards.get(name) is not None
-        self._cards += isinstance(entry.intent, Replace) and entry.posted
+        self._cards += sum(book.cards.get(each) is not None for each in unheard_of)
 
     def _places_to_look(self) -> list[int]:
         """Return the positions of the landmarks and of the views, the first to come at the end."""

@@ -14,8 +14,9 @@ from engine.accounts import (
 )
 from engine.book import Book
 from engine.card import ENDED, Card, CardStatus
-from engine.decisions.checks import account_refusal, card_refusal
+from engine.decisions.checks import account_refusal, card_refusal, purse_now
 from engine.errors import Reason
+from engine.limits import PURSES_PER_CARD_MAX
 from engine.moment import Moment
 from engine.transaction import Block, Close, Issue, Replace, Unblock
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
@@ -70,15 +71,23 @@ def _replace(book: Book, card: Card | None, intent: Replace) -> Verdict:
     balance_rp = ending.main.balance_rp
     if not is_name(intent.new_card):
         return refused(Reason.ACCOUNT_NAME, ACCOUNT_RULE, "new_card", balance_rp=balance_rp)
-    if book.cards.get(intent.new_card) is not None:
+    # As with an issue, an advice may have been faster to tell of the new card.
+    known = book.cards.get(intent.new_card)
+    if known is not None and known.status is not CardStatus.UNISSUED:
         return refused(Reason.CARD_EXISTS, CARD_RULE, "new_card", balance_rp=balance_rp)
+    if known is not None and _purses_of_both(ending, known) > PURSES_PER_CARD_MAX:
+        return refused(Reason.PURSE_LIMIT, CARD_RULE, "new_card", balance_rp=balance_rp)
     lines: list[Posting] = []
     for programme, amount_rp in _balances(ending):
         lines += [
             purse_line(ending.id, programme, -amount_rp),
             purse_line(intent.new_card, programme, amount_rp),
         ]
-    return Verdict(tuple(lines), balance_rp)
+    return Verdict(tuple(lines), balance_rp + purse_now(known, "").balance_rp)
+
+
+def _purses_of_both(one: Card, other: Card) -> int:
+    return len({name for name, _ in (*one.programmes, *other.programmes)})
 
 
 def _close(card: Card | None, now: Moment) -> Verdict:

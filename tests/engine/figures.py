@@ -185,7 +185,7 @@ class Figures:
             for (account, when), rp in tuple(sums.items()):
                 card, _, programme = account[1].partition("/")
                 if card == old:
-                    sums[purse(new, programme), when] = rp
+                    sums[purse(new, programme), when] += rp
 
     def count(
         self, lines: Iterable[Posting], when: date, sign: int = 1, *, in_day: bool = True

@@ -20,6 +20,7 @@ from engine.purses import (
     changes_of,
     correct,
     correction_refusal,
+    joined,
     pay,
     receive_refusal,
     spend_refusal,
@@ -98,6 +99,23 @@ def test_lines_move_the_purses_of_one_card_and_open_those_that_were_not_there() 
 def test_no_purse_is_opened_for_the_programme_without_a_name(owner: str) -> None:
     with pytest.raises(AssertionError, match="of another kind"):
         after_lines(Card("A", "account", "dki"), ((PROGRAMME_PURSE, owner, 5),), correct, NOON)
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (Purse(1, DAY, 2, MONTH, 3, 4), (101, 12, 23, 34)),
+        (Purse(1, DAY - 1, 2, MONTH, 3, 4), (101, 10, 23, 34)),
+        (Purse(1, DAY - 31, 2, MONTH - 1, 3, 4), (101, 10, 20, 30)),
+        (Purse(), (100, 10, 20, 30)),
+    ],
+)
+def test_two_purses_in_one_count_what_each_counts_still(
+    other: Purse, expected: tuple[int, int, int, int]
+) -> None:
+    for both in (joined(TODAY, other, NOON), joined(other, TODAY, NOON)):
+        assert figures(both) == expected
+        assert (both.day, both.month) == (DAY, MONTH)
 
 
 def test_changes_are_summed_up_by_purse() -> None:

@@ -148,8 +148,8 @@ def fresh_limits(patch: pytest.MonkeyPatch) -> None:
     """A replaced card may spend its day's limit once more."""
     successor = advance.successor
 
-    def forgetful(old: Card, entry: Entry, position: int) -> Card:
-        return successor(replace(old, main=Purse(old.main.balance_rp)), entry, position)
+    def forgetful(old: Card, known: Card | None, entry: Entry, position: int) -> Card:
+        return successor(replace(old, main=Purse(old.main.balance_rp)), known, entry, position)
 
     patch.setattr(book, "successor", forgetful)
 
@@ -158,10 +158,16 @@ def holds_left_behind(patch: pytest.MonkeyPatch) -> None:
     """What was held on a card that is replaced is free on the new one."""
     successor = advance.successor
 
-    def forgetful(old: Card, entry: Entry, position: int) -> Card:
-        return successor(replace(old, holds=()), entry, position)
+    def forgetful(old: Card, known: Card | None, entry: Entry, position: int) -> Card:
+        return successor(replace(old, holds=()), known, entry, position)
 
     patch.setattr(book, "successor", forgetful)
+
+
+def forgotten_advices(patch: pytest.MonkeyPatch) -> None:
+    """What advices took from a card before it took over from another one is forgotten."""
+    successor = advance.successor
+    patch.setattr(book, "successor", lambda old, _, entry, at: successor(old, None, entry, at))
 
 
 def programme_pays_the_fee(patch: pytest.MonkeyPatch) -> None:
@@ -199,6 +205,7 @@ PLANTS: Final[list[Plant]] = [
     forgotten_purse,
     fresh_limits,
     holds_left_behind,
+    forgotten_advices,
     programme_pays_the_fee,
     unfiled_advice,
 ]

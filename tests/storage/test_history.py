@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from engine.accounts import (
     ALL_CARDS,
@@ -57,17 +58,17 @@ def moved(entry: Entry, kind: int, owner: str) -> list[int]:
 
 
 def expected_lines(entries: list[Entry], kind: int, owner: str) -> list[Line]:
-    """Read backwards; where a card took over from another one, go on with that."""
+    """Read backwards; where a card took over from another one, go on with that too."""
     lines = []
+    owners = [owner]
     for position in range(len(entries) - 1, -1, -1):
         entry = entries[position]
-        amounts = moved(entry, kind, owner)
-        card, slash, programme = owner.partition("/")
         intent = entry.intent
-        is_replaced = isinstance(intent, Replace) and entry.posted and intent.new_card == card
-        if kind in PURSE_KINDS and is_replaced:
-            owner = intent.card + slash + programme
-            amounts += moved(entry, kind, owner)
+        for known in owners if kind in PURSE_KINDS else ():
+            card, slash, programme = known.partition("/")
+            if isinstance(intent, Replace) and entry.posted and intent.new_card == card:
+                owners.append(intent.card + slash + programme)
+        amounts = [amount_rp for name in owners for amount_rp in moved(entry, kind, name)]
         if any(amounts):
             lines.append(Line(position, sum(amounts), entry))
     return lines
@@ -169,6 +170,20 @@ def test_what_was_held_on_a_replaced_card_is_history_of_the_new_one(city: City) 
     assert [line.amount_rp for line in of_the_old_card] == [-50_000, 50_000]
 
 
+def test_what_advices_told_of_a_card_before_it_took_over_is_not_lost(city: City) -> None:
+    advice = replace(tap(CARDS[2]), proof=PROOF)
+    city.run(advice, tap(), advice, tap(), Replace(CARDS[0], CARDS[2]), tap(CARDS[2]))
+    city.run(Replace(CARDS[2], CARDS[3]), tap(CARDS[3]))
+    for card in CARDS[2:]:
+        history = city.shard.history(PURSE, card)
+        lines = all_lines(history, None, 10)
+        assert [line.position for line in lines][-8:] == [10, 9, 8, 7, 6, 5, 4, 2]
+        assert sum(line.amount_rp for line in lines) == city.shard.balance_rp(PURSE, card)
+        assert all_lines(history, None, 1) == lines
+        assert all_lines(history, 8, 2) == [line for line in lines if line.position < 8]
+    assert city.shard.history(PURSE, CARDS[2]).balance_at(8) == -7000
+
+
 def test_a_place_that_no_answer_named_is_looked_for_along_the_chain(city: City) -> None:
     city.run(*[tap(), tap(CARDS[1])] * 3)
     history = city.shard.history(PURSE, CARDS[0])
@@ -252,6 +267,8 @@ def test_a_balance_at_a_time_counts_what_was_decided_until_then(city: City) -> N
     for at_ms in (0, *(ms + off for ms in decided_ms for off in (-1, 0, 1))):
         expected = sum(ms <= at_ms for ms in decided_ms)
         assert history.position_at(at_ms) == expected
+    told = [history.decided_ms_before(position) for position in range(len(decided_ms) + 1)]
+    assert told == [0, *decided_ms]
     city.run(tap())
     assert history.position_at(10**15) == history.position == 6
 

@@ -116,6 +116,14 @@ def test_what_is_as_it_was_written_is_found_so(city: City) -> None:
     assert verified(city, views=False) == replace(report, views_position=None)
 
 
+def test_a_card_that_was_heard_of_before_it_took_over_is_counted_once(city: City) -> None:
+    city.run(tap(NAMES[3], proof=PROOF), Replace(NAMES[0], NAMES[3]), Replace(NAMES[3], NAMES[0]))
+    city.run(tap(NAMES[3]))
+    report = verified(city)
+    assert report.ok
+    assert report.cards == 4
+
+
 def test_it_makes_no_difference_how_much_is_kept_in_memory(city: City) -> None:
     assert verified(city, in_memory_max=1) == verified(city)
 

@@ -29,8 +29,9 @@ def prepared() -> Ledger:
 
     A active, with Rp60 of kjp and Rp30 of food; R registered, with Rp30 of rice, see below;
     S stored; D stored, in debt with Rp5; P poor: nothing on it; B blocked, with Rp60 of kjp;
-    X closed; O replaced by N, with Rp200; U heard of through an advice, at -5; H with Rp30 held;
-    E with Rp30 left of Rp60 held; F with as many holds as fit; M with as many purses as fit.
+    X closed; O replaced by N, with Rp200; U and V heard of through advices, at -5, V with Rp5 of
+    kjp; H with Rp30 held; E with Rp30 left of Rp60 held; F with as many holds as fit; M with as
+    many purses as fit.
     """
     ledger = Ledger()
     for name in "ARSDPBXOHEFM":
@@ -43,7 +44,9 @@ def prepared() -> Ledger:
     ledger.done(TopUp("R", 30, purse="rice"))
     ledger.done(TopUp("B", 60, purse="kjp"), Block("B", "lost"))
     ledger.send(Tap("D", 5, "tj", "in", proof=PROOF))
-    ledger.send(Tap("U", 5, "tj", "in", proof=PROOF))
+    for name in "UV":
+        ledger.send(Tap(name, 5, "tj", "in", proof=PROOF))
+    ledger.send(TopUp("V", 5, purse="kjp", proof=PROOF))
     for number in range(PURSES_PER_CARD_MAX):
         ledger.done(TopUp("M", 1, purse=f"programme-{number}"))
     _hold(ledger)

@@ -78,6 +78,23 @@ def test_debts_move_too() -> None:
     assert (ledger.balance_rp("S"), ledger.balance_rp("S2")) == (0, -30)
 
 
+def test_a_card_that_an_advice_told_of_can_take_over_and_keeps_what_happened() -> None:
+    ledger = prepared()
+    ledger.done(Purchase("A", 30, "shop"), Purchase("A", 30, "shop", purse="food"))
+    own = ledger.cards["V"].last
+    entry = ledger.done(Replace("A", "V"))
+    assert entry.balance_rp == ledger.balance_rp("V") == 70 - 5
+    assert (ledger.balance_rp("V", "kjp"), ledger.balance_rp("V", "food")) == (60 + 5, 0)
+    new = ledger.cards["V"]
+    day, month = day_and_month(NOON)
+    assert new.main == Purse(65, day, 30 + 5, month, 30 + 5, 100)
+    assert dict(new.programmes)["kjp"].received_month_rp == 60 + 5
+    assert (new.status, new.medium, new.bank) == (CardStatus.ACTIVE, "account", "dki")
+    assert (new.last, new.before) == (len(ledger.entries) - 1, own)
+    ledger.done(Tap("V", 5, "tj", "in"))
+    assert ledger.cards["V"].before == own
+
+
 def test_the_history_of_the_new_card_goes_on_in_that_of_the_old() -> None:
     ledger = prepared()
     last = ledger.cards["A"].last
