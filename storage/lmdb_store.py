@@ -330,7 +330,6 @@ def _environment(
         str(path),
         map_size=0 if read_only else max(map_bytes, 0 if is_new else file.stat().st_size),
         readonly=read_only,
-        meminit=False,
         max_dbs=len(tables),
         max_spare_txns=1,
     )

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 
@@ -69,29 +70,21 @@ def verify_apart(path: Path, scratch: Path, *, progress: Callable[[int], object]
       StorageError: there is no journal, or the scratch folder cannot be written.
     """
     command = [sys.executable, "-m", "storage.verify_apart", str(path.resolve()), str(scratch)]
-    blocks = entries = 0
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
-    ) as reader:
+    with ExitStack() as held:
+        reader = held.enter_context(
+            subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
+        )
+        held.callback(reader.kill)
         assert reader.stdout is not None
-        try:
-            for line in reader.stdout:
-                said = _LINE.decode(line)
-                if isinstance(said, _Found):
-                    return said.report
-                entries = _entries(said)
-                blocks += 1
-                progress(entries)
-        except BaseException:
-            reader.kill()
-            raise
-    return _cut_off(reader.returncode, blocks, entries)
-
-
-def _entries(said: _Read | _Refused) -> int:
-    if isinstance(said, _Refused):
-        raise _ERRORS[said.kind](said.text)
-    return said.entries
+        blocks = entries = 0
+        for said in map(_LINE.decode, reader.stdout):
+            if isinstance(said, _Found):
+                return said.report
+            if isinstance(said, _Refused):
+                raise _ERRORS[said.kind](said.text)
+            blocks, entries = blocks + 1, said.entries
+            progress(entries)
+        return _cut_off(reader.wait(), blocks, entries)
 
 
 def _cut_off(status: int, blocks: int, entries: int) -> Report:

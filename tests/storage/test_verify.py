@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +11,14 @@ from msgspec.structs import replace
 
 from engine.accounts import OPERATOR_REVENUE
 from engine.errors import Reason
-from engine.transaction import Entry, Intent, Issue, Refund, Replace, Reversal, Tap, TopUp
+from engine.transaction import Entry, Intent, Issue, Refund, Replace, Reversal, TopUp
 from storage.block import open_block, seal
 from storage.errors import StorageDamaged, StorageVersion
 from storage.journal import BLOCKS, META, chain
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.memory_store import MemoryStore
 from storage.store import all_rows
-from storage.verify import PROBLEMS_MAX, Report, verify, verify_folder
+from storage.verify import PROBLEMS_MAX, Report, verify
 from storage.view_rows import (
     ACCOUNTS,
     CARDS,
@@ -34,43 +32,13 @@ from storage.view_rows import (
     name_key,
 )
 from tests.storage.city import CARDS as NAMES
-from tests.storage.city import PROOF, City, intents, lively_city, terminals, write_folder
-
-BLOCKS_THERE: Final = 6
-
-
-def tap(card: str = NAMES[0], proof: bytes | None = None) -> Tap:
-    return Tap(card, 3500, "transjakarta", "in", proof=proof)
+from tests.storage.city import PROOF, City, intents, lively_city, terminals
+from tests.storage.six_blocks import BLOCKS_THERE, block_rows, six_blocks, tap, verified
 
 
 @pytest.fixture
 def city() -> City:
-    """Six blocks, with every table of the views in use, and two landmarks."""
-    city = City()
-    city.run(*(Issue(card, "account", "dki") for card in NAMES[:2]))
-    city.run(*(TopUp(card, 50_000, "dki") for card in NAMES[:2]))
-    city.run(tap(), tap(NAMES[1]), tap(proof=PROOF))
-    city.shard.views.write_landmark(city.durable, city.shard.book.accounts)
-    city.shard.checkpoint()
-    city.run(Refund("GATE-1", 5, 500), Replace(NAMES[1], NAMES[2]), terminal="BUS-2")
-    city.run(tap(), tap(NAMES[2]), tap(NAMES[1]))
-    city.shard.checkpoint()
-    city.shard.views.write_landmark(city.durable, city.shard.book.accounts)
-    city.run(tap())
-    return city
-
-
-def verified(city: City, *, in_memory_max: int = 1_000_000, views: bool = True) -> Report:
-    return verify(
-        city.journal,
-        city.views if views else None,
-        MemoryStore(tables=VIEWS_TABLES),
-        entries_in_memory_max=in_memory_max,
-    )
-
-
-def block_rows(city: City) -> list[tuple[bytes, bytes]]:
-    return list(all_rows(city.journal, BLOCKS))
+    return six_blocks()
 
 
 def forge(city: City, number: int, edit: Callable[[list[Entry]], None]) -> None:
@@ -445,68 +413,6 @@ def test_rows_of_views_that_stand_nowhere_are_found(city: City, value: bytes | N
 
 
 # --- on disk -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(city: City, tmp_path: Path) -> Path:
-    """The city's stores as a data folder."""
-    return write_folder(city, tmp_path / "data")
-
-
-def scratch(tmp_path: Path) -> Path:
-    place = tmp_path / "scratch"
-    place.mkdir()
-    return place
-
-
-def test_a_folder_is_verified_as_its_stores_are(folder: Path, city: City, tmp_path: Path) -> None:
-    assert verify_folder(folder, scratch(tmp_path)) == verified(city)
-
-
-def test_a_folder_without_views_is_fine(folder: Path, tmp_path: Path) -> None:
-    for file in (folder / "views").iterdir():
-        file.unlink()
-    (folder / "views").rmdir()
-    report = verify_folder(folder, scratch(tmp_path))
-    assert (report.ok, report.entries, report.views_position) == (True, 13, None)
-
-
-@pytest.mark.parametrize("number", range(BLOCKS_THERE))
-def test_a_byte_altered_in_the_file_is_found(
-    folder: Path, city: City, tmp_path: Path, number: int
-) -> None:
-    file = folder / "journal" / "data.mdb"
-    raw = bytearray(file.read_bytes())
-    value = block_rows(city)[number][1]
-    at = raw.rindex(value) + 50
-    while at >= 50:
-        raw[at] ^= 0x01
-        at = raw.rfind(value) + 50 if value in raw else -1
-    file.write_bytes(raw)
-    report = verify_folder(folder, scratch(tmp_path))
-    assert (report.ok, report.first_bad_block) == (False, number)
-
-
-def test_a_file_that_is_no_store_any_more_is_reported(folder: Path, tmp_path: Path) -> None:
-    (folder / "journal" / "data.mdb").write_bytes(b"something else" * 1000)
-    with pytest.raises(StorageDamaged):
-        verify_folder(folder, scratch(tmp_path))
-
-
-def test_views_that_cannot_be_opened_do_not_keep_the_journal_from_being_read(
-    folder: Path, tmp_path: Path
-) -> None:
-    file = folder / "views" / "data.mdb"
-    file.write_bytes(bytes(8192) + file.read_bytes()[8192:])
-    report = verify_folder(folder, scratch(tmp_path))
-    assert (report.ok, report.blocks, report.first_bad_block) == (False, BLOCKS_THERE, None)
-    assert "delete the folder `views`" in report.problems[0]
-
-
-def test_a_folder_of_views_without_a_store_counts_as_none(folder: Path, tmp_path: Path) -> None:
-    (folder / "views" / "data.mdb").unlink()
-    report = verify_folder(folder, scratch(tmp_path))
-    assert (report.ok, report.views_position) == (True, None)
 
 
 def test_what_a_node_would_refuse_at_its_start_is_a_problem(city: City) -> None:
