@@ -71,7 +71,7 @@ class Checkpointer:
         finally:
             if written:
                 store.end_checkpoint(checkpoint)
-                if self._full:
+                if self._full and self._shard.stopped_by is BusyReason.STORAGE_FULL:
                     self._shard.stopped_by = None
                 self._full = False
             else:

@@ -41,6 +41,7 @@ class Committer:
 
         Raises:
           StorageFailed: the write or its flush failed; the node must stop.
+          Exception: what broke the shard; it has to be opened anew.
 
         Cancellation: a block on its way to the disk is waited for, its answers are released.
         """
@@ -90,7 +91,8 @@ class Committer:
                 shard.stopped_by = BusyReason.STORAGE_FULL
                 with trio.move_on_after(limits.FULL_DISK_POLL_S):
                     await stopping.wait()
-        if was_full:
+                shard.check_whole()
+        if was_full and shard.stopped_by is BusyReason.STORAGE_FULL:
             shard.stopped_by = None
             self._report("the disk has room again, transactions are taken")
         shard.release(block)

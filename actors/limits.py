@@ -22,6 +22,9 @@ FULL_DISK_POLL_S: Final = 0.5
 GAPS_RETRY_MS: Final = 5_000
 """A terminal with too many gaps: it has to deliver some of what it left out first."""
 
+RESTART_RETRY_MS: Final = 2_000
+"""When to come again while the shard is opened anew; most will have to reconnect for it."""
+
 QUARANTINE_RETRY_MS: Final = 60_000
 """A card whose handler failed waits for an engineer."""
 

@@ -5,6 +5,9 @@ and has no task of its own. All of a frame is decided in one synchronous call, s
 between two looks at the same card. Decided entries join the open block; the committer takes the
 block, makes it durable, and only then are the answers released.
 
+A failure for which no card is to blame leaves the shard half changed: it takes nothing more, and
+the committer raises that failure, so that the shard is opened anew from its journal.
+
     frame -> Shard.submit -> decide, apply -> open block -> committer -> Shard.release -> answers
 """
 
@@ -17,6 +20,7 @@ import trio
 from msgspec import Struct
 
 from actors import limits
+from actors.errors import ShardBroken
 from actors.runtime.trace import MailboxTrace, reason_of
 from engine.decisions import decide
 from engine.errors import Reason
@@ -71,6 +75,13 @@ class Shard:
       store: journal, views and book of this shard.
       now_ms: the host's clock, milliseconds since 1970.
       clock: seconds, for the age of what waits.
+
+    Attributes:
+      durable_position: where the first entry stands that is not on disk yet.
+      stopped_by: why transactions are turned away; None while they are taken.
+      quarantine: cards whose handler failed.
+      failure: what broke this shard, in the middle of a decision; None while it is whole.
+      work: set when a block waits for the committer, or it has something else to look at.
     """
 
     def __init__(
@@ -85,6 +96,7 @@ class Shard:
         self.durable_position = store.book.position
         self.stopped_by: BusyReason | None = None
         self.quarantine: dict[str, Quarantined] = {}
+        self.failure: Exception | None = None
         self.work = trio.Event()
         self._now_ms = now_ms
         self._clock = clock
@@ -106,11 +118,28 @@ class Shard:
 
         Returns the outcomes that need no waiting: repeats, conflicts, and what is turned away.
         All others reach `sender.answer` once they are durable.
+
+        Raises:
+          ShardBroken: deciding failed and no card is to blame; the shard takes nothing more.
         """
+        if self._ended:
+            return self._turn_away(transactions, BusyReason.RESTARTING, limits.RESTART_RETRY_MS)
         if self.stopped_by:
             return self._turn_away(transactions, self.stopped_by, limits.FULL_DISK_RETRY_MS)
         if len(self._open.entries) + len(transactions) > limits.OPEN_ENTRIES_MAX:
             return self._turn_away(transactions, BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
+        try:
+            return self._take(sender, terminal, transactions)
+        except Exception as failure:
+            # The frame may be half in the open block, and the book half changed.
+            self.failure = failure
+            self.end()
+            self.work.set()
+            raise ShardBroken(f"while it decided for {terminal}") from failure
+
+    def _take(
+        self, sender: Sender, terminal: str, transactions: Sequence[Transaction]
+    ) -> list[Outcome]:
         book = self.book
         first_position = book.position
         now = self.now()
@@ -232,8 +261,13 @@ class Shard:
         )
 
     def take_block(self) -> OpenBlock | None:
-        """Close the open block and hand it to the committer; a new one opens behind it."""
+        """Close the open block and hand it to the committer; a new one opens behind it.
+
+        Raises:
+          Exception: what broke this shard; its open block must not be written.
+        """
         assert self._committing is None, "one block is committed at a time"
+        self.check_whole()
         if not self._open.entries:
             return None
         self._committing = self._open
@@ -241,8 +275,16 @@ class Shard:
         self.work = trio.Event()
         return self._committing
 
+    def check_whole(self) -> None:
+        """Raise what broke this shard, if anything did."""
+        if self.failure is not None:
+            raise self.failure
+
     def release(self, block: OpenBlock) -> None:
-        """Answer everybody in a block that is durable now."""
+        """Answer everybody in a block that is durable now.
+
+        That is right in a shard that broke meanwhile, too: the block was closed before.
+        """
         assert block is self._committing
         self._committing = None
         self.durable_position = block.first_position + len(block.entries)
@@ -259,11 +301,14 @@ class Shard:
     async def wait_durable(self, position: int) -> bool:
         """Wait until the journal is durable up to a position; False if it will never be.
 
+        It is False in a broken shard as well: neither may be told nor checkpointed what its book
+        says.
+
         Cancellation: leaves no trace.
         """
         while self.durable_position < position and not self._ended:
             await self._durable.wait()
-        return self.durable_position >= position
+        return self.failure is None and self.durable_position >= position
 
 
 def outcome_of(entry: Entry, position: int, *, repeated: bool = False) -> Outcome:

@@ -80,17 +80,27 @@ class TerminalActor:
             self._transport.close()
 
     async def _read(self, scope: trio.CancelScope) -> None:
-        while not self._websocket.closed:
-            data = await self._transport.receive()
-            if not data:
-                break
-            self._take(data)
+        failure: Exception | None = None
+        try:
+            while not self._websocket.closed and (data := await self._transport.receive()):
+                self._take(data)
+        except Exception as defect:  # noqa: BLE001 - it is raised when the terminal was told
+            failure = defect
+            self._fail(ProtocolViolation(Code.INTERNAL_ERROR))
+        try:
+            await self._linger()
+        finally:
+            # Also when the tree stops meanwhile: a defect is never lost.
+            if failure is not None:
+                raise failure
+        scope.cancel()
+
+    async def _linger(self) -> None:
         # The other side may still be sending: a hard close now would throw away our last frame.
         self._transport.send_eof()
         with trio.move_on_after(limits.LINGER_S):
             while await self._transport.receive():
                 pass
-        scope.cancel()
 
     def _take(self, data: bytes) -> None:
         session, websocket = self.session, self._websocket

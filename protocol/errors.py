@@ -74,6 +74,7 @@ class BusyReason(StrEnum):
     OVERLOAD = "overload"
     STORAGE_FULL = "storage_full"
     TOO_MANY_GAPS = "too_many_gaps"
+    RESTARTING = "restarting"
 
 
 class QueryCode(StrEnum):

@@ -12,6 +12,7 @@ import trio.testing
 from actors import limits
 from actors.checkpointer import Checkpointer
 from actors.committer import Committer
+from actors.errors import ShardBroken
 from actors.runtime import ChildSpec, Life
 from actors.seams import in_thread
 from actors.shard import Shard
@@ -116,6 +117,50 @@ async def test_a_failed_flush_is_not_retried(disk: Disk, shard: Shard, sender: S
     with pytest.RaisesGroup(StorageFailed):
         await Committer(shard, offload=on_the_spot, report=pytest.fail).run(a_life())
     assert sender.outcomes == []
+
+
+async def test_a_shard_that_broke_is_given_up_with_what_broke_it(
+    shard: Shard, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with trio.open_nursery() as nursery:
+        with pytest.RaisesGroup(ValueError):
+            nursery.start_soon(break_soon, shard, sender, monkeypatch)
+            await Committer(shard, offload=on_the_spot, report=pytest.fail).run(a_life())
+    assert sender.outcomes == []
+    assert shard.waiting == 0, "the entry that failed counts nowhere"
+
+
+async def break_soon(shard: Shard, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    await trio.testing.wait_all_tasks_blocked()
+    break_it(shard, sender, monkeypatch)
+
+
+def break_it(shard: Shard, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the shard fail while it applies an entry."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("planted")
+
+    monkeypatch.setattr(shard.book, "apply", fail)
+    with pytest.raises(ShardBroken):
+        shard.submit(sender, "GATE-9", [tap(1)])
+
+
+async def test_a_shard_that_broke_does_not_wait_for_room_on_the_disk(
+    disk: Disk,
+    shard: Shard,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    disk.journal.fail_next(StorageFull("no room"), times=1_000)
+    shard.submit(sender, "GATE-1", [tap(1)])
+    block = shard.take_block()
+    assert block is not None
+    break_it(shard, sender, monkeypatch)
+    committer = Committer(shard, offload=on_the_spot, report=lambda _: None)
+    with pytest.raises(ValueError, match="planted"):
+        await committer._commit(block)  # noqa: SLF001 - it is in the middle of it
 
 
 async def committing(shard: Shard, checkpointer: Checkpointer, sender: Sender) -> None:

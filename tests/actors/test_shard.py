@@ -6,6 +6,7 @@ import pytest
 
 import actors.shard
 from actors import limits
+from actors.errors import ShardBroken
 from actors.shard import Shard
 from engine.book import Book
 from engine.decisions import decide
@@ -180,12 +181,38 @@ def test_a_card_whose_handler_fails_is_quarantined_and_its_neighbours_go_on(
     assert shard.submit(sender, "GATE-1", [tap(1), tap(3)]) == []
 
 
-def test_a_failure_that_is_no_cards_fault_stops_the_shard(
+async def test_a_failure_that_is_no_cards_fault_breaks_the_shard(
     shard: Shard, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shard.submit(sender, "GATE-1", [tap(1)])
+    writing = shard.take_block()
+    assert writing is not None
     fail_for("", monkeypatch)
+    with pytest.raises(ShardBroken) as broken:
+        shard.submit(sender, "GATE-2", [tap(1), Transaction(2, 1, Reversal("GATE-1", 7))])
+    assert isinstance(broken.value.__cause__, Bug)
+    shard.store.append(writing.entries, writing.entries[-1].decided_ms)
+    shard.release(writing)
+    assert [outcome.result for outcome in sender.outcomes] == ["posted"], "it was closed before"
+    monkeypatch.undo()
+    (turned_away,) = shard.submit(sender, "GATE-3", [tap(1)])
+    assert (turned_away.result, turned_away.reason) == ("busy", BusyReason.RESTARTING)
+    assert turned_away.retry_after_ms > 0
     with pytest.raises(Bug):
-        shard.submit(sender, "GATE-1", [Transaction(1, 1, Reversal("GATE-1", 7))])
+        shard.take_block()
+    assert not await shard.wait_durable(0), "nothing of it may be told or checkpointed"
+
+
+def test_an_entry_that_cannot_be_applied_breaks_the_shard(
+    shard: Shard, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise Bug("planted")
+
+    monkeypatch.setattr(shard.book, "apply", fail)
+    with pytest.raises(ShardBroken):
+        shard.submit(sender, "GATE-1", [tap(1)])
+    assert isinstance(shard.failure, Bug)
 
 
 def test_very_many_failing_cards_are_a_failing_program(
@@ -193,7 +220,7 @@ def test_very_many_failing_cards_are_a_failing_program(
 ) -> None:
     fail_for(CARD, monkeypatch)
     monkeypatch.setattr(limits, "QUARANTINED_CARDS_MAX", 0)
-    with pytest.raises(Bug):
+    with pytest.raises(ShardBroken):
         shard.submit(sender, "GATE-1", [tap(1)])
 
 

@@ -11,6 +11,7 @@ import trio.testing
 
 from actors import limits
 from actors.desk import Desk
+from actors.errors import ShardBroken
 from actors.shard import Shard
 from actors.terminal import Services, TerminalActor
 from engine.accounts import PURSE
@@ -181,6 +182,22 @@ async def test_a_broken_rule_closes_this_connection_with_its_code(
         commit(shard)
         assert shard.book.terminals.get(peer.TERMINAL) is not None, "what came before it counts"
         assert await stage.say(peer.submit(1, first=9)) == [], "what comes after it does not"
+
+
+async def test_a_defect_is_told_to_the_terminal_that_met_it(
+    shard: Shard, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("planted")
+
+    monkeypatch.setattr(shard.book, "apply", fail)
+    with pytest.RaisesGroup(ShardBroken, flatten_subgroups=True):
+        async with ready(shard, clock) as stage:
+            said = await stage.say(peer.submit())
+            assert said == [["error", "internal_error", "", ""], ["close", 1011]]
+            assert stage.wire.eof_sent
+            stage.wire.put(b"")
+            await stage.wire.closed.wait()
 
 
 async def test_a_terminal_that_does_not_hang_up_is_cut_off(

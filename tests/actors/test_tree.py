@@ -12,13 +12,18 @@ from functools import partial
 import pytest
 import trio
 
+import actors.shard
 from actors import limits
 from actors.listener import open_listening_socket
 from actors.runtime import Event, FatalFailure, Node, Report, State
 from actors.seams import Seams
 from actors.tree import NodeTree
 from bench.line import Line, LineBroken, new_key, open_line, submit_frame
-from engine.transaction import Issue, Transaction
+from engine.book import Book
+from engine.decisions import decide
+from engine.errors import Bug
+from engine.moment import Moment
+from engine.transaction import Adjustment, Entry, Issue, Transaction
 from storage.errors import StorageFailed
 from storage.shard_store import ShardStore
 from tests.actors.world import CARD, Clock, Disk, on_the_spot, tap
@@ -121,6 +126,64 @@ async def test_a_shard_that_fails_is_opened_anew_and_terminals_come_back(
             assert await post(again, tap(2, 0)) == ["posted"]
             again.close()
     assert Event.ESCALATED in {report.event for report in world.reports}
+
+
+def plant(where: str, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an adjustment fail, where it is decided or half way through its application."""
+    apply = book.apply
+
+    def fail_to_decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
+        if isinstance(transaction.intent, Adjustment):
+            raise Bug("planted")
+        return decide(book, now, terminal, transaction)
+
+    def fail_to_apply(entry: Entry) -> None:
+        if isinstance(entry.intent, Adjustment):
+            book.accounts[10]["account"] = -500
+            raise Bug("planted")
+        apply(entry)
+
+    if where == "decide":
+        monkeypatch.setattr(actors.shard, "decide", fail_to_decide)
+    else:
+        monkeypatch.setattr(book, "apply", fail_to_apply)
+
+
+@pytest.mark.parametrize("where", ["apply", "decide"])
+async def test_a_failure_in_the_middle_of_a_decision_opens_the_shard_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    # No card is to blame for an adjustment between the city's own accounts.
+    cash = Adjustment("ani", "cash", ((10, "account", -500), (3, "transjakarta", 500)))
+    batch = [tap(2, 0), Transaction(3, 1, cash), tap(4, 0)]
+    with trio.fail_after(20):
+        async with world.tree.supervisor.running():
+            line, bystander = await world.line(), await world.line("GATE-2")
+            assert await post(line, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
+            with monkeypatch.context() as planted:
+                plant(where, world.tree.shard().book, planted)
+                await line.send(submit_frame(batch))
+                await closed_with("internal_error", line)
+                await world.reopened.wait()
+            await closed_with("node_stopping", bystander)
+            again = await _until_open(world)
+            assert again.ready.last_counter == 1, "what was not durable was not decided"
+            assert await post(again, *batch) == ["posted"] * 3
+            again.close()
+            stopped_s = trio.current_time()
+        assert trio.current_time() - stopped_s < limits.SHARD_STOP_S / 10
+    assert world.opened == 2
+    crashed = [report for report in world.reports if report.child == "committer"]
+    assert {type(report.failure) for report in crashed[:1]} == {Bug}
+    with world.disk.open() as store:
+        assert store.book.position == 4
+        assert store.book.sum_of_accounts_rp() == 0
+
+
+async def closed_with(code: str, line: Line) -> None:
+    with pytest.raises(LineBroken, match=code):
+        await line.outcomes()
+    line.close()
 
 
 async def _until_open(world: World) -> Line:

@@ -1,0 +1,13 @@
+"""What can go wrong in the actors of a node, besides what a tree of actors knows by itself.
+
+ActorError
+└── ShardBroken   a shard failed in the middle of a decision; it is opened anew
+"""
+
+from __future__ import annotations
+
+from actors.runtime import ActorError
+
+
+class ShardBroken(ActorError):
+    """A shard failed in the middle of a decision: what it knows is not to be trusted any more."""
