@@ -1,7 +1,8 @@
 """The desk: answers questions, apart from taps and after them.
 
 Questions wait in one bounded mailbox for a few workers. They are turned away while taps are many:
-a balance can be asked for again, a gate cannot wait.
+a balance can be asked for again, a gate cannot wait. A question that fails is one failed answer:
+the desk goes on, unless what failed is the storage.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import trio
 from msgspec import Struct
 
 from actors import limits
-from actors.runtime import Life, Mailbox, MailboxClosed, MailboxTrace
+from actors.errors import FATAL
+from actors.runtime import Event, Life, Mailbox, MailboxClosed, MailboxTrace, Report, Reporter
+from actors.runtime.trace import reason_of
 from actors.seams import Offload, in_thread
 from actors.shard import Shard
 from engine.transaction import Entry
@@ -60,12 +63,18 @@ class Desk:
     Args:
       shard: finds the shard that holds what is asked about.
       offload: where the journal is read.
+      report: takes the first failure of each kind of question.
     """
 
-    def __init__(self, shard: Callable[[], Shard], *, offload: Offload = in_thread) -> None:
+    def __init__(
+        self, shard: Callable[[], Shard], *, offload: Offload = in_thread, report: Reporter
+    ) -> None:
         self._shard = shard
         self._offload = offload
+        self._report = report
+        self._reported: set[tuple[type[Question], type[Exception]]] = set()
         self._mailbox = _mailbox()
+        self._closed = False
 
     def ask(self, asker: Asker, terminal: str, query: Query) -> None:
         """Take a question, or answer at once when to come again."""
@@ -79,7 +88,14 @@ class Desk:
         return self._mailbox.trace()
 
     async def run(self, life: Life) -> None:
-        """Answer until told to stop; what still waits then is told to come again."""
+        """Answer until told to stop; what still waits then is told to come again.
+
+        Raises:
+          StorageError: what was written cannot be read any more; the node must stop.
+        """
+        if self._closed:
+            self._mailbox = _mailbox()
+            self._closed = False
         mailbox = self._mailbox
         try:
             async with trio.open_nursery() as nursery:
@@ -89,9 +105,10 @@ class Desk:
                 await life.stopping.wait()
                 nursery.cancel_scope.cancel()
         finally:
+            # Until the next life opens another one, questions are turned away at once.
+            self._closed = True
             for asked in mailbox.close():
                 asked.asker.answer_query(asked.query.id, _come_again(limits.BUSY_RETRY_MS))
-            self._mailbox = _mailbox()
 
     async def _work(self, mailbox: Mailbox[Asked, str]) -> None:
         while True:
@@ -101,12 +118,37 @@ class Desk:
                 return
             body: AnswerBody = _come_again(limits.BUSY_RETRY_MS)
             try:
-                body = await self._answer(self._shard(), asked.terminal, asked.query.question)
+                body = await self._try_to_answer(asked.terminal, asked.query.question)
             finally:
-                # Also when it fails or is cancelled: every question is answered.
+                # Also when the desk ends: every question is answered.
                 asked.asker.answer_query(asked.query.id, body)
 
+    async def _try_to_answer(self, terminal: str, question: Question) -> AnswerBody:
+        shard = self._shard()
+        try:
+            return await self._answer(shard, terminal, question)
+        except Exception as failure:
+            if shard.ended:
+                # Its store was closed under the question; another shard will answer.
+                return _come_again(limits.RESTART_RETRY_MS)
+            if isinstance(failure, FATAL):
+                raise
+            self._report_once(question, failure)
+            return Failed(QueryCode.INTERNAL_ERROR, "", "a defect of the node")
+
+    def _report_once(self, question: Question, failure: Exception) -> None:
+        kind = type(question), type(failure)
+        if kind not in self._reported:
+            self._reported.add(kind)
+            name = str(type(question).__struct_config__.tag)
+            told = Report(
+                trio.current_time(), Event.CRASHED, "desk", name, reason_of(failure), failure
+            )
+            self._report(told)
+
     async def _answer(self, shard: Shard, terminal: str, question: Question) -> AnswerBody:
+        if shard.ended:
+            return _come_again(limits.RESTART_RETRY_MS)
         if isinstance(question, DryRun):
             return Trial(shard.dry_run(terminal, question.transaction))
         # What is told must not be undone by a crash: the present is durable first.

@@ -6,7 +6,13 @@ ActorError
 
 from __future__ import annotations
 
+from typing import Final
+
 from actors.runtime import ActorError
+from storage.errors import StorageDamaged, StorageFailed, StorageVersion
+
+FATAL: Final = (StorageFailed, StorageDamaged, StorageVersion)
+"""What no actor is started again after: the node ends, and its next start looks at the disk."""
 
 
 class ShardBroken(ActorError):

@@ -239,6 +239,11 @@ class Shard:
     # --- committing ---------------------------------------------------------------------------
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing becomes durable any more: it broke, or its committer is gone."""
+        return self._ended
+
+    @property
     def load(self) -> float:
         """How full the open block is: 0 empty, 1 turns transactions away."""
         return len(self._open.entries) / limits.OPEN_ENTRIES_MAX

@@ -4,13 +4,14 @@
     ├── shard (one for all)     opens the store, then
     │   ├── checkpointer        writes views
     │   └── committer           makes blocks durable
-    ├── desk                    answers questions
-    └── listener (one for one)
-        ├── accept, sweep
-        └── terminal-n          one for each connection, temporary
+    ├── listener (one for one)
+    │   ├── accept, sweep
+    │   └── terminal-n          one for each connection, temporary
+    └── desk                    answers questions
 
 A shard that fails is opened anew from its journal, and all behind it with it: terminals reconnect
-and send again, which is always safe. A failed flush is never retried: it ends the tree.
+and send again, which is always safe. The desk stands last: nobody goes down with it. A failed flush
+is never retried: it ends the tree.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from actors import limits
 from actors.checkpointer import Checkpointer
 from actors.committer import Committer
 from actors.desk import Desk
+from actors.errors import FATAL
 from actors.listener import Listener, ListeningSocket
 from actors.runtime import (
     ChildSpec,
@@ -39,11 +41,11 @@ from actors.seams import Seams
 from actors.shard import Shard
 from actors.terminal import Services
 from protocol.session import FindKey
-from storage.errors import StorageDamaged, StorageFailed, StorageVersion
 from storage.shard_store import ShardStore
 
-_FATAL = (StorageFailed, StorageDamaged, StorageVersion)
 _NO_SECOND_LIFE = Intensity(restarts_max=0)
+_MANY_LIVES = Intensity(restarts_max=20)
+"""More than fit into the period between waits that double: it is tried again for ever."""
 
 
 class NodeTree:
@@ -74,7 +76,7 @@ class NodeTree:
         self._note = note
         self._shard: Shard | None = None
         self._shard_supervisor: Supervisor | None = None
-        desk = Desk(self.shard, offload=seams.offload)
+        desk = Desk(self.shard, offload=seams.offload, report=report)
         services = Services(self.shard, desk, find_key, seams.now_ms, seams.nonce)
         self.listener = Listener(listening, services, report=report, note=note, chance=seams.chance)
         self.supervisor = Supervisor(
@@ -85,11 +87,12 @@ class NodeTree:
                     self._run_shard,
                     start_timeout_s=limits.RECOVERY_S_MAX,
                     shutdown_timeout_s=limits.SHARD_STOP_S,
-                    fatal=_FATAL,
+                    fatal=FATAL,
                     tree=self._shard_snapshot,
                 ),
-                ChildSpec("desk", desk.run, mailbox=desk.trace),
                 self.listener.supervisor.as_child(),
+                # Taps do not need it, so its failures are no reason to end the node.
+                ChildSpec("desk", desk.run, intensity=_MANY_LIVES, fatal=FATAL, mailbox=desk.trace),
             ],
             strategy=Strategy.REST_FOR_ONE,
             report=report,
@@ -121,14 +124,14 @@ class NodeTree:
                     checkpointer.run,
                     shutdown_timeout_s=limits.SHARD_STOP_S,
                     intensity=_NO_SECOND_LIFE,
-                    fatal=_FATAL,
+                    fatal=FATAL,
                 ),
                 ChildSpec(
                     "committer",
                     committer.run,
                     shutdown_timeout_s=limits.SHARD_STOP_S,
                     intensity=_NO_SECOND_LIFE,
-                    fatal=_FATAL,
+                    fatal=FATAL,
                     mailbox=shard.trace,
                 ),
             ]

@@ -84,6 +84,7 @@ class QueryCode(StrEnum):
     NOT_ALLOWED = "not_allowed"
     NOT_FOUND = "not_found"
     QUESTION_INVALID = "question_invalid"
+    INTERNAL_ERROR = "internal_error"
 
 
 class ProtocolError(Exception):

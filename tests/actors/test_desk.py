@@ -7,9 +7,11 @@ from typing import TypeVar
 
 import pytest
 import trio
+import trio.testing
 
 from actors import limits
 from actors.desk import Desk
+from actors.runtime import Report
 from actors.shard import Shard
 from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
 from engine.transaction import Purchase, Share
@@ -27,15 +29,30 @@ from protocol.messages import (
     TransactionOf,
     Trial,
 )
+from storage.errors import StorageDamaged, StorageFailed
 from tests.actors.test_committer import a_life
-from tests.actors.world import CARD, NOON_MS, Clock, Sender, commit, on_the_spot, send, tap
+from tests.actors.world import (
+    CARD,
+    NOON_MS,
+    Clock,
+    Sender,
+    commit,
+    on_the_spot,
+    send,
+    tap,
+    unreported,
+)
 
 T = TypeVar("T")
 
 
 async def answer(shard: Shard, question: Question) -> AnswerBody:
     """Ask one question and return the answer."""
-    desk, asker, life = Desk(lambda: shard, offload=on_the_spot), Sender(), a_life()
+    desk, asker, life = (
+        Desk(lambda: shard, offload=on_the_spot, report=unreported),
+        Sender(),
+        a_life(),
+    )
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(desk.run, life)
@@ -171,7 +188,7 @@ async def test_questions_give_way_while_taps_are_many(
 ) -> None:
     monkeypatch.setattr(limits, "OPEN_ENTRIES_MAX", 4)
     shard.submit(sender, "GATE-1", [tap(number, 0) for number in (1, 2, 3)])
-    desk = Desk(lambda: shard)
+    desk = Desk(lambda: shard, report=unreported)
     desk.ask(sender, "GATE-1", Query(1, BalanceOf(PURSE, CARD)))
     ((_, body),) = sender.answers
     assert isinstance(body, Failed)
@@ -183,7 +200,7 @@ async def test_questions_give_way_while_taps_are_many(
 async def test_more_questions_than_may_wait_are_turned_away_and_a_stop_answers_all(
     shard: Shard, sender: Sender
 ) -> None:
-    desk, life = Desk(lambda: shard), a_life()
+    desk, life = Desk(lambda: shard, report=unreported), a_life()
     for number in range(limits.QUERIES_WAITING_MAX + 3):
         desk.ask(sender, "GATE-1", Query(number, BalanceOf(PURSE, CARD)))
     assert len(sender.answers) == 3
@@ -196,19 +213,81 @@ async def test_more_questions_than_may_wait_are_turned_away_and_a_stop_answers_a
     assert desk.trace().depth == 0
 
 
-async def test_a_question_whose_worker_fails_is_answered_all_the_same(
+async def ask_all(desk: Desk, asker: Sender, *questions: Question) -> list[AnswerBody]:
+    """Ask one after the other while the desk runs, and return the answers."""
+    life = a_life()
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.run, life)
+            await trio.testing.wait_all_tasks_blocked()
+            for number, question in enumerate(questions, len(asker.answers)):
+                asker.answered = trio.Event()
+                desk.ask(asker, "GATE-1", Query(number, question))
+                await asker.answered.wait()
+            life.stopping.set()
+    return [body for _, body in asker.answers]
+
+
+class Broken:
+    """Where calls run: nothing that is called comes to its end."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    async def __call__(self, _call: Callable[[], T], /) -> T:
+        raise self.failure
+
+
+async def test_a_question_that_fails_is_one_failed_answer_and_is_reported_once(
     shard: Shard, sender: Sender
 ) -> None:
-    async def broken(_call: Callable[[], T], /) -> T:
-        message = "planted"
-        raise ValueError(message)
+    reports: list[Report] = []
+    desk = Desk(lambda: shard, offload=Broken(ValueError("planted")), report=reports.append)
+    broken, sound = TransactionOf("DESK-1", 1), BalanceOf(PURSE, CARD)
+    *failed, balance = await ask_all(desk, sender, broken, broken, StatementOf(PURSE, CARD), sound)
+    assert failed == [Failed("internal_error", "", "a defect of the node")] * 3
+    assert balance == Balance(100_000, 2, NOON_MS), "others are answered"
+    assert [(report.supervisor, report.child) for report in reports] == [
+        ("desk", "transaction"),
+        ("desk", "statement"),
+    ]
+    assert reports[0].reason == "ValueError: planted"
+    assert isinstance(reports[0].failure, ValueError)
 
-    desk = Desk(lambda: shard, offload=broken)
+
+@pytest.mark.parametrize("failure", [StorageFailed("planted"), StorageDamaged("planted")])
+async def test_storage_that_fails_ends_the_desk_and_the_question_is_answered(
+    shard: Shard, sender: Sender, failure: Exception
+) -> None:
+    desk = Desk(lambda: shard, offload=Broken(failure), report=unreported)
     desk.ask(sender, "GATE-1", Query(1, TransactionOf("DESK-1", 1)))
-    with pytest.RaisesGroup(ValueError):
+    with pytest.RaisesGroup(type(failure)):
         await desk.run(a_life())
-    ((_, body),) = sender.answers
-    assert isinstance(body, Failed)
+    desk.ask(sender, "GATE-1", Query(2, TransactionOf("DESK-1", 1)))
+    assert [(number, getattr(body, "code", "")) for number, body in sender.answers] == [
+        (1, "busy"),
+        (2, "busy"),
+    ]
+
+
+async def test_a_store_that_is_closed_under_a_question_is_no_failure_of_the_desk(
+    shard: Shard, sender: Sender
+) -> None:
+    async def closing(_call: Callable[[], T], /) -> T:
+        shard.end()
+        raise StorageFailed("the store is closed")
+
+    desk = Desk(lambda: shard, offload=closing, report=unreported)
+    for body in await ask_all(desk, sender, TransactionOf("DESK-1", 1), DryRun(tap(1))):
+        assert isinstance(body, Failed)
+        assert (body.code, body.retry_after_ms) == ("busy", limits.RESTART_RETRY_MS)
+
+
+async def test_a_desk_that_is_started_again_answers_again(shard: Shard, sender: Sender) -> None:
+    desk = Desk(lambda: shard, offload=on_the_spot, report=unreported)
+    question = BalanceOf(PURSE, CARD)
+    assert await ask_all(desk, sender, question) == [Balance(100_000, 2, NOON_MS)]
+    assert await ask_all(desk, sender, question) == [Balance(100_000, 2, NOON_MS)] * 2
 
 
 @pytest.mark.parametrize(

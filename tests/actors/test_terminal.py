@@ -18,7 +18,7 @@ from engine.accounts import PURSE
 from protocol.limits import HANDSHAKE_S, IDLE_S
 from protocol.messages import Failed
 from tests.actors.test_committer import a_life
-from tests.actors.world import CARD, Clock, commit
+from tests.actors.world import CARD, Clock, commit, unreported
 from tests.protocol import peer
 
 
@@ -79,7 +79,7 @@ class Stage:
         self.wire = Wire()
         self.life = a_life()
         self.enrolled = peer.StoredKey()
-        self.desk = Desk(lambda: shard)
+        self.desk = Desk(lambda: shard, report=unreported)
         self.actor = TerminalActor(
             self.wire,
             Services(

@@ -9,21 +9,25 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
+import msgspec
 import pytest
 import trio
+from websockets.frames import Frame, Opcode
 
 import actors.shard
 from actors import limits
 from actors.listener import open_listening_socket
-from actors.runtime import Event, FatalFailure, Node, Report, State
+from actors.runtime import Event, FatalFailure, Mailbox, Node, Report, State
 from actors.seams import Seams
 from actors.tree import NodeTree
 from bench.line import Line, LineBroken, new_key, open_line, submit_frame
+from engine.accounts import PURSE
 from engine.book import Book
 from engine.decisions import decide
 from engine.errors import Bug
 from engine.moment import Moment
 from engine.transaction import Adjustment, Entry, Issue, Transaction
+from protocol.messages import Answer, AnswerBody, BalanceOf, Query
 from storage.errors import StorageFailed
 from storage.shard_store import ShardStore
 from tests.actors.world import CARD, Clock, Disk, on_the_spot, tap
@@ -82,7 +86,7 @@ async def test_taps_go_through_and_the_tree_can_be_read(world: World) -> None:
             assert world.tree.listener.connections == 1
             tree = world.tree.snapshot()
             line.close()
-    shard, desk, listener = tree.children
+    shard, listener, desk = tree.children
     assert [child.name for child in shard.children] == ["checkpointer", "committer"]
     assert shard.children[1].mailbox is not None
     assert shard.children[1].mailbox.accepted == 2
@@ -178,6 +182,45 @@ async def test_a_failure_in_the_middle_of_a_decision_opens_the_shard_anew(
     with world.disk.open() as store:
         assert store.book.position == 4
         assert store.book.sum_of_accounts_rp() == 0
+
+
+async def test_questions_that_fail_and_a_desk_that_fails_disturb_no_terminal(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures: list[object] = []
+    failed_again = trio.Event()
+
+    def fail(*_: object) -> None:
+        failures.append(_)
+        if len(failures) > 8 + limits.QUERY_WORKERS:
+            failed_again.set()
+        raise ValueError("planted")
+
+    with trio.fail_after(20):
+        async with world.tree.supervisor.running():
+            line = await world.line()
+            issue = Transaction(1, 1, Issue(CARD, "account", "dki"))
+            with monkeypatch.context() as planted:
+                planted.setattr(world.tree.shard().store, "balance_rp", fail)
+                answers = [await ask(line, number) for number in range(8)]
+            assert {getattr(body, "code", "") for body in answers} == {"internal_error"}
+            with monkeypatch.context() as planted:
+                planted.setattr(Mailbox, "get", fail)
+                await ask(line, 8)
+                await failed_again.wait()
+            assert await post(line, issue) == ["posted"], "the same line goes on"
+            line.close()
+    assert world.opened == 1
+    assert {report.child for report in world.reports} == {"balance", "desk"}
+
+
+async def ask(line: Line, number: int) -> AnswerBody:
+    """Ask for a balance, and return what is answered."""
+    query = msgspec.msgpack.encode(Query(number, BalanceOf(PURSE, CARD)))
+    await line.send(Frame(Opcode.BINARY, query).serialize(mask=True))
+    (message,) = await line._messages()  # noqa: SLF001 - it is made for load, which asks nothing
+    assert isinstance(message, Answer)
+    return message.answer
 
 
 async def closed_with(code: str, line: Line) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+import pytest
 import trio
 
+from actors.runtime import Report
 from actors.shard import Placed, Shard, outcome_of
 from engine.transaction import Intent, Issue, Tap, TopUp, Transaction
 from protocol.messages import AnswerBody, Outcome
@@ -78,6 +80,11 @@ class Sender:
         """Keep an answer."""
         self.answers.append((query_id, body))
         self.answered.set()
+
+
+def unreported(report: Report) -> None:
+    """Take a report where nothing is to be reported."""
+    pytest.fail(report.reason)
 
 
 def tap(counter: int, amount_rp: int = 3_500, *, card: str = CARD, at_ms: int = 1) -> Transaction:
