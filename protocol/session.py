@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 
 from engine.accounts import is_name
+from engine.keys import is_of_small_order
 from protocol import limits
 from protocol.codec import decode, encode
 from protocol.errors import Code, ProtocolViolation, QueryCode
@@ -291,6 +292,9 @@ class ServerSession:
 
     def _take_proof(self, message: Prove, now_ms: int) -> None:
         # The proof comes first: only who holds a key is told whether it is enrolled.
+        if is_of_small_order(self._public_key):
+            why = "a key of small order proves nothing"
+            raise ProtocolViolation(Code.PROOF_INVALID, "hello.public_key", why)
         text = proof_text(self._nonce, self._public_key, self.terminal)
         try:
             Ed25519PublicKey.from_public_bytes(self._public_key).verify(message.signature, text)

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from engine.keys import KEY_BYTES, is_of_small_order
 from storage.errors import StorageDamaged
 from storage.store import Store, all_rows
 
@@ -16,9 +17,6 @@ KEYS_TABLES: Final = (KEYS,)
 
 KEYS_REMEDY: Final = "Take the folder `keys` from a backup, or delete it and enrol the keys anew."
 """What to do about damaged keys: the journal needs no backup for their sake."""
-
-KEY_BYTES: Final = 32
-"""An Ed25519 public key (RFC 8032)."""
 
 KeyRole: TypeAlias = Literal["terminal", "service"]
 
@@ -63,9 +61,12 @@ class KeyStore:
     ) -> KeyRecord:
         """Enrol a key; one that is enrolled already stays as it is, revoked ones too.
 
+        A key of small order is the caller's to refuse: whoever names it can prove it.
+
         Durability: on return it is on disk.
         """
         assert len(public_key) == KEY_BYTES
+        assert not is_of_small_order(public_key), "anybody could prove this key"
         known = self.find(terminal, public_key)
         if known is not None:
             return known

@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.accounts import is_name
+from engine.keys import KEY_BYTES, is_of_small_order
 from engine.limits import NAME_LENGTH_MAX
 from ops.node import now_ms
 from ops.output import emit, json_option
 from storage.errors import StorageError
 from storage.folder import DataFolder
-from storage.key_store import KEY_BYTES, KEYS_TABLES, KeyRecord, KeyRole, KeyStore
+from storage.key_store import KEYS_TABLES, KeyRecord, KeyRole, KeyStore
 from storage.lmdb_store import LmdbStore
 from terminals.keys import new_key, public_bytes, save_key
 
@@ -90,6 +91,9 @@ def enroll(
         raise click.BadParameter("a name is printable ASCII without blanks, / and *")
     if (key_out is None) == (public_key is None):
         raise click.UsageError("give either --key-out or --public-key")
+    if public_key is not None and is_of_small_order(public_key):
+        message = "a key of small order: anybody can prove it, without a private key"
+        raise click.BadParameter(message, param_hint="--public-key")
     with _opened(data, create=True) as store:
         if public_key is None:
             assert key_out is not None

@@ -104,6 +104,19 @@ def test_a_proof_of_something_else_is_refused_before_the_key_is_looked_up(payloa
     assert broken(session, payload).code is Code.PROOF_INVALID
 
 
+@pytest.mark.parametrize("key", [bytes(32), b"\x01" + bytes(31), b"\x01" + bytes(30) + b"\x80"])
+def test_a_key_of_small_order_proves_nothing(key: bytes) -> None:
+    # R is the neutral element and S is zero: right for one text in eight, whoever signs.
+    forged = pack("prove", b"\x01" + bytes(63))
+    for number in range(40):
+        session = ServerSession(
+            number.to_bytes(32), NOW_MS, lambda _terminal, _key: StoredKey(), lambda _: 0
+        )
+        session.receive(pack("hello", [1], TERMINAL, key), NOW_MS)
+        violation = broken(session, forged)
+        assert (violation.code, violation.field) == (Code.PROOF_INVALID, "hello.public_key")
+
+
 def test_a_key_that_is_no_point_of_the_curve_proves_nothing() -> None:
     session = new_session()
     session.receive(pack("hello", [1], TERMINAL, b"\xff" * 32), NOW_MS)

@@ -10,7 +10,7 @@ from storage.errors import StorageDamaged
 from storage.key_store import KEYS, KEYS_TABLES, KeyRecord, KeyStore
 from storage.memory_store import MemoryStore
 
-ONE, OTHER = bytes(32), bytes(range(32))
+ONE, OTHER = bytes(range(32)), bytes(range(1, 33))
 
 
 @pytest.fixture
@@ -35,6 +35,12 @@ def test_enrolling_again_changes_nothing(keys: KeyStore) -> None:
     record = keys.enroll("GATE-1", ONE, role="terminal", at_ms=5)
     assert keys.enroll("GATE-1", ONE, role="service", at_ms=9) == record
     assert keys.find("GATE-1", ONE) == record
+
+
+def test_a_key_that_anybody_could_prove_is_not_enrolled(keys: KeyStore) -> None:
+    with pytest.raises(AssertionError, match="anybody"):
+        keys.enroll("GATE-1", bytes(32), role="terminal", at_ms=5)
+    assert keys.records() == []
 
 
 def test_a_revoked_key_is_never_enrolled_again(keys: KeyStore) -> None:

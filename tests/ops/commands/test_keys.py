@@ -112,6 +112,7 @@ def test_keys_are_listed_for_one_terminal(data: Path) -> None:
         ("GATE-1", "--public-key", KEY, "--key-out", "x.key"),
         ("GATE-1", "--public-key", "11"),
         ("GATE-1", "--public-key", "no hex"),
+        ("GATE-1", "--public-key", "00" * 32),
         ("two words", "--public-key", KEY),
         ("a/b", "--public-key", KEY),
         ("x" * 65, "--public-key", KEY),
