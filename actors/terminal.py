@@ -31,7 +31,7 @@ class Services(Struct, frozen=True):
       shard: the shard as it is now; it may have been started again.
       desk: answers questions.
       find_key: finds an enrolled key.
-      now_ms: the host's clock.
+      now_ms: the host's clock; deadlines do not run on it, for it may be set.
       nonce: 32 fresh bytes of chance.
     """
 
@@ -57,7 +57,7 @@ class TerminalActor:
         self._websocket = ServerWebSocket()
         self._gone_by_s = math.inf
         self.session = ServerSession(
-            services.nonce(), services.now_ms(), services.find_key, self._last_counter
+            services.nonce(), trio.current_time(), services.find_key, self._last_counter
         )
 
     async def run(self, life: Life) -> None:
@@ -140,10 +140,11 @@ class TerminalActor:
 
     def check_deadline(self) -> None:
         """End the connection if it was silent for too long, or does not hang up when told to."""
-        if trio.current_time() > self._gone_by_s:
+        now_s = trio.current_time()
+        if now_s > self._gone_by_s:
             self._transport.close()
         try:
-            self.session.check_deadline(self._services.now_ms())
+            self.session.check_deadline(now_s)
         except ProtocolViolation as violation:
             self._fail(violation)
 

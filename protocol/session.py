@@ -2,7 +2,8 @@
 
     new --hello--> challenged --prove--> ready --violation, deadline, close--> closed
 
-No I/O, no clock and no chance: the time comes with each call, the nonce with the session. What the
+No I/O, no clock and no chance: the time comes with each call, the nonce with the session. The
+host's clock (`now_ms`) is only told on; deadlines run on one that nobody can set (`now_s`). What the
 session has to say itself stands in `outbox`; the answers to transactions and questions are made
 by `answer` and `answer_query`, which give back what the question took.
 """
@@ -83,7 +84,7 @@ class ServerSession:
 
     Args:
       nonce: 32 bytes of chance, never used before.
-      opened_ms: when the connection came in; all times are milliseconds of the host's clock.
+      opened_s: when the connection came in, on a clock that is never set.
       find_key: finds an enrolled key.
       last_counter: tells where a terminal's counter stands.
       credits: transactions that may be unanswered.
@@ -96,7 +97,6 @@ class ServerSession:
       software: what the terminal says it runs.
       role: what the terminal may do, from `ready` on.
       credits: transactions that may still be sent.
-      last_heard_ms: when the last message came.
       last_heartbeat: the terminal's own clock and backlog, when it told them last.
       outbox: payloads to send, in order; the caller sends and clears them.
     """
@@ -104,7 +104,7 @@ class ServerSession:
     def __init__(
         self,
         nonce: bytes,
-        opened_ms: int,
+        opened_s: float,
         find_key: FindKey,
         last_counter: LastCounter,
         *,
@@ -117,11 +117,11 @@ class ServerSession:
         self.software = ""
         self.role: Role = "terminal"
         self.credits = credits
-        self.last_heard_ms = opened_ms
         self.last_heartbeat: Heartbeat | None = None
         self.outbox: list[bytes] = []
         self._nonce = nonce
-        self._opened_ms = opened_ms
+        self._opened_s = self._quiet_since_s = opened_s
+        self._heard = False
         self._find_key = find_key
         self._last_counter = last_counter
         self._public_key = b""
@@ -150,19 +150,24 @@ class ServerSession:
             ready = self.phase is Phase.READY
             bytes_max = limits.FRAME_BYTES_MAX if ready else limits.HANDSHAKE_BYTES_MAX
             message = decode(payload, bytes_max=bytes_max)
-            self.last_heard_ms = now_ms
+            self._heard = True
             return self._handle(message, now_ms)
         except ProtocolViolation as violation:
             self.close(violation)
             raise
 
-    def check_deadline(self, now_ms: int) -> None:
+    def check_deadline(self, now_s: float) -> None:
         """Close the session if it was silent for too long, as `receive` would.
+
+        Silence is counted from the first look after a message: look about once a second.
 
         Raises:
           ProtocolViolation: the handshake, or the next message, is overdue.
         """
-        if self.phase is Phase.CLOSED or now_ms < self.deadline_ms:
+        if self._heard:
+            self._heard = False
+            self._quiet_since_s = now_s
+        if self.phase is Phase.CLOSED or now_s < self.deadline_s:
             return
         ready = self.phase is Phase.READY
         violation = ProtocolViolation(Code.IDLE if ready else Code.HANDSHAKE_TIMEOUT)
@@ -170,11 +175,11 @@ class ServerSession:
         raise violation
 
     @property
-    def deadline_ms(self) -> int:
+    def deadline_s(self) -> float:
         """When the session ends unless something is heard before."""
         if self.phase is Phase.READY:
-            return self.last_heard_ms + limits.IDLE_S * 1000
-        return self._opened_ms + limits.HANDSHAKE_S * 1000
+            return self._quiet_since_s + limits.IDLE_S
+        return self._opened_s + limits.HANDSHAKE_S
 
     def close(self, violation: ProtocolViolation) -> None:
         """End the session and leave the reason in `outbox`, for the terminal."""

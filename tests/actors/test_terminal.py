@@ -216,14 +216,18 @@ async def test_a_terminal_that_does_not_hang_up_is_cut_off(
 async def test_silence_ends_the_connection(
     shard: Shard,
     clock: Clock,
+    mock_clock: trio.testing.MockClock,
     shaken: bool,  # noqa: FBT001 - a parameter of the test
     silence_s: int,
 ) -> None:
     async with ready(shard, clock) if shaken else on_stage(shard, clock) as stage:
-        clock.ms += silence_s * 1_000 - 1
+        clock.ms += 1_000 * silence_s * 1_000
+        stage.actor.check_deadline()
+        assert stage.wire.take() == [], "a clock that was set ends nothing"
+        mock_clock.jump(silence_s - 1)
         stage.actor.check_deadline()
         assert stage.wire.take() == []
-        clock.ms += 1
+        mock_clock.jump(1)
         stage.actor.check_deadline()
         error, close = stage.wire.take()
         assert error[1] == ("idle" if shaken else "handshake_timeout")

@@ -21,6 +21,7 @@ PUBLIC: Final = KEY.public_key().public_bytes_raw()
 NONCE: Final = bytes(range(100, 132))
 TERMINAL: Final = "GATE-01"
 NOW_MS: Final = 1_760_000_000_000
+OPENED_S: Final = 500.0
 TAP: Final = ["tap", "6013500100000001", 3500, "transjakarta", "in"]
 
 BINARY, TEXT, CONTINUATION, CLOSE, PING, PONG = 2, 1, 0, 8, 9, 10
@@ -117,7 +118,7 @@ def new_session(
 
     return ServerSession(
         NONCE,
-        NOW_MS,
+        OPENED_S,
         find_key,
         {TERMINAL: 41}.__getitem__,
         credits=credits_max,

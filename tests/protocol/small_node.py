@@ -83,7 +83,7 @@ class SmallNode:
         self.violation: ProtocolViolation | None = None
         self.session = ServerSession(
             NONCE,
-            CLOCK_MS,
+            0.0,
             lambda _terminal, _key: StoredKey(),
             lambda terminal: (book.terminals.get(terminal) or Seen()).high,
         )

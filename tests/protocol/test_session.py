@@ -22,6 +22,7 @@ from protocol.session import Phase, ServerSession
 from tests.protocol.peer import (
     NONCE,
     NOW_MS,
+    OPENED_S,
     PUBLIC,
     TAP,
     TERMINAL,
@@ -110,7 +111,7 @@ def test_a_key_of_small_order_proves_nothing(key: bytes) -> None:
     forged = pack("prove", b"\x01" + bytes(63))
     for number in range(40):
         session = ServerSession(
-            number.to_bytes(32), NOW_MS, lambda _terminal, _key: StoredKey(), lambda _: 0
+            number.to_bytes(32), OPENED_S, lambda _terminal, _key: StoredKey(), lambda _: 0
         )
         session.receive(pack("hello", [1], TERMINAL, key), NOW_MS)
         violation = broken(session, forged)
@@ -292,7 +293,6 @@ def test_a_heartbeat_is_answered_with_both_clocks_and_remembered() -> None:
     assert session.receive(pack("heartbeat", 12, 300), NOW_MS + 5) is None
     assert said(session) == [["pulse", 12, NOW_MS + 5]]
     assert session.last_heartbeat == Heartbeat(12, 300)
-    assert session.last_heard_ms == NOW_MS + 5
 
 
 def test_messages_of_one_second_are_bounded_and_the_next_second_begins_anew() -> None:
@@ -307,23 +307,35 @@ def test_messages_of_one_second_are_bounded_and_the_next_second_begins_anew() ->
 
 def test_a_handshake_that_takes_too_long_ends_the_session() -> None:
     session = new_session(StoredKey())
-    session.receive(hello(), NOW_MS + 9_000)
-    session.check_deadline(NOW_MS + 9_999)
+    session.receive(hello(), NOW_MS)
+    session.check_deadline(OPENED_S + 9.9)
     with pytest.raises(ProtocolViolation) as caught:
-        session.check_deadline(NOW_MS + 10_000)
+        session.check_deadline(OPENED_S + 10)
     assert caught.value.code is Code.HANDSHAKE_TIMEOUT
     assert said(session)[-1] == ["error", "handshake_timeout", "", ""]
 
 
 def test_silence_ends_a_ready_session_and_any_message_puts_that_off() -> None:
     session = ready_session()
-    session.receive(submit(), NOW_MS + 59_999)
-    session.check_deadline(NOW_MS + 119_998)
-    assert session.deadline_ms == NOW_MS + 119_999
+    session.check_deadline(OPENED_S + 1)
+    session.receive(submit(), NOW_MS)
+    session.check_deadline(OPENED_S + 60)
+    assert session.deadline_s == OPENED_S + 120
+    session.check_deadline(OPENED_S + 119)
     with pytest.raises(ProtocolViolation) as caught:
-        session.check_deadline(NOW_MS + 119_999)
+        session.check_deadline(OPENED_S + 120)
     assert caught.value.code is Code.IDLE
     assert session.phase is Phase.CLOSED
+
+
+@pytest.mark.parametrize("step_ms", [-3_600_000, 3_600_000])
+def test_a_clock_that_is_set_ends_no_session(step_ms: int) -> None:
+    session = ready_session()
+    session.check_deadline(OPENED_S + 1)
+    session.receive(pack("heartbeat", 1), NOW_MS + step_ms)
+    assert said(session) == [["pulse", 1, NOW_MS + step_ms]], "it is told as it is"
+    session.check_deadline(OPENED_S + 2)
+    assert session.phase is Phase.READY
 
 
 # --- the end ----------------------------------------------------------------------------------
@@ -335,7 +347,7 @@ def test_after_its_end_a_session_takes_nothing_and_says_nothing() -> None:
     assert said(session) == [["error", "node_stopping", "", ""]]
     assert session.receive(submit(), NOW_MS) is None
     session.close(ProtocolViolation(Code.IDLE))
-    session.check_deadline(NOW_MS + 10**9)
+    session.check_deadline(OPENED_S + 10**9)
     assert session.outbox == []
     assert session.credits == limits.CREDITS
 
