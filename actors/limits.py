@@ -22,6 +22,16 @@ FULL_DISK_POLL_S: Final = 0.5
 GAPS_RETRY_MS: Final = 5_000
 """A terminal with too many gaps: it has to deliver some of what it left out first."""
 
+OLD_ENTRIES_MAX: Final = 16_384
+"""Entries of old blocks that are read for late repeats and returns in `OLD_ENTRIES_S`, all
+terminals together: some ten milliseconds, in which no tap is decided. Past it they are `busy`."""
+
+OLD_ENTRIES_S: Final = 0.1
+"""How long that has to last: nine tenths of the time are for taps."""
+
+OLD_BLOCK_ENTRIES: Final = 16
+"""Looking for a block costs as much as decoding so many entries of it."""
+
 RESTART_RETRY_MS: Final = 2_000
 """When to come again while the shard is opened anew; most will have to reconnect for it."""
 

@@ -20,6 +20,7 @@ import trio
 from msgspec import Struct
 
 from actors import limits
+from actors.allowance import Allowance
 from actors.errors import ShardBroken
 from actors.runtime.trace import MailboxTrace, reason_of
 from engine.decisions import decide
@@ -68,6 +69,10 @@ class Quarantined(Struct, frozen=True):
     why: str
 
 
+class _ReadLater(Exception):
+    """More old blocks would have to be read than taps can wait for."""
+
+
 class Shard:
     """Decides transactions and keeps what is decided but not durable yet.
 
@@ -105,6 +110,7 @@ class Shard:
         self._durable = trio.Event()
         self._ended = False
         self._refused = 0
+        self._old = Allowance(limits.OLD_ENTRIES_MAX, limits.OLD_ENTRIES_S)
         self._first_position = store.book.position
         # Transactions may refer to what is decided and not durable yet.
         self.book.find_entry = self.find_entry
@@ -189,6 +195,8 @@ class Shard:
             return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
         try:
             return decide(self.book, now, terminal, transaction)
+        except _ReadLater:
+            return _busy(transaction, BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
         except Exception as failure:
             # The handler of one card failed. Deciding changes nothing, so its neighbours go on;
             # where no card is to blame, or very many are, the shard starts again.
@@ -215,7 +223,10 @@ class Shard:
             return _busy(transaction, BusyReason.TOO_MANY_GAPS, limits.GAPS_RETRY_MS)
         position = self.store.position_of(terminal, counter)
         assert position is not None, f"{terminal}/{counter} was seen and has no position"
-        entry = self._entry_at(position)
+        try:
+            entry = self._entry_at(position)
+        except _ReadLater:
+            return _busy(transaction, BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
         field = difference(entry, transaction)
         if field:
             return Outcome(counter, "conflict", position=position, repeated=True, detail=field)
@@ -234,7 +245,14 @@ class Shard:
         for block in (self._open, self._committing):
             if block is not None and position >= block.first_position:
                 return block.entries[position - block.first_position]
-        return self.store.journal.entry_at(position)
+        journal = self.store.journal
+        if not journal.at_hand(position):
+            # Reading holds up everybody's taps; who comes that late can come again.
+            if self._old.is_spent(self._clock()):
+                raise _ReadLater
+            entries = len(journal.block_at(position).entries)
+            self._old.spend(entries + limits.OLD_BLOCK_ENTRIES)
+        return journal.entry_at(position)
 
     # --- committing ---------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
     new --hello--> challenged --prove--> ready --violation, deadline, close--> closed
 
 No I/O, no clock and no chance: the time comes with each call, the nonce with the session. The
-host's clock (`now_ms`) is only told on; deadlines run on one that nobody can set (`now_s`). What the
-session has to say itself stands in `outbox`; the answers to transactions and questions are made
+host's clock (`now_ms`) is only told on; deadlines run on one that nobody can set (`now_s`). What
+the session has to say itself stands in `outbox`; the answers to transactions and questions are made
 by `answer` and `answer_query`, which give back what the question took.
 """
 

@@ -13,6 +13,7 @@ written, it is refused with its number, and never cut off.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -34,9 +35,12 @@ TABLES: Final = (BLOCKS, META)
 
 _FORMAT_KEY: Final = b"format"
 
-CACHED_BLOCKS_MAX: Final = 16
-"""Decoded blocks kept for reading, and as many of the last ones written: a block of a thousand
-entries takes about a megabyte."""
+WRITTEN_BLOCKS_MAX: Final = 16
+"""Decoded blocks kept of the last ones written."""
+
+READ_ENTRIES_MAX: Final = 65_536
+"""Entries of decoded blocks kept of those read, the block looked at last always among them: a
+thousand take about a megabyte. After a crash all terminals ask for those of the last second."""
 
 
 class Head(Struct, frozen=True, gc=False):
@@ -71,8 +75,8 @@ class Journal:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._head = _head(store)
-        self._written = _Cache(CACHED_BLOCKS_MAX)
-        self._read = _Cache(CACHED_BLOCKS_MAX)
+        self._written = _Written(WRITTEN_BLOCKS_MAX)
+        self._read = _Read(READ_ENTRIES_MAX)
 
     @property
     def head(self) -> Head:
@@ -115,6 +119,10 @@ class Journal:
             block = _load(self._store, position)
             self._read.add(block)
         return block
+
+    def at_hand(self, position: int) -> bool:
+        """Tell whether the block of a position is decoded already, so that reading costs little."""
+        return (self._written.find(position) or self._read.find(position)) is not None
 
     def entry_at(self, position: int) -> Entry:
         """Return the entry at a position of the journal."""
@@ -228,7 +236,7 @@ def _key(position: int) -> bytes:
     return position.to_bytes(8)
 
 
-class _Cache:
+class _Written:
     """The last blocks that were added."""
 
     def __init__(self, size: int) -> None:
@@ -245,3 +253,40 @@ class _Cache:
                 if block.first_position <= position < block.next_position:
                     return block
         return None
+
+
+class _Read:
+    """The blocks that were looked at last, as long as they are not too many entries together."""
+
+    def __init__(self, entries_max: int) -> None:
+        # By first position; the one looked at last comes last.
+        self._blocks: dict[int, Block] = {}
+        self._starts: list[int] = []
+        self._entries = 0
+        self._entries_max = entries_max
+        self._lock = threading.Lock()
+
+    def add(self, block: Block) -> None:
+        with self._lock:
+            start = block.first_position
+            if start in self._blocks:
+                return
+            self._blocks[start] = block
+            insort(self._starts, start)
+            self._entries += len(block.entries)
+            while self._entries > self._entries_max and len(self._blocks) > 1:
+                oldest = next(iter(self._blocks))
+                self._entries -= len(self._blocks.pop(oldest).entries)
+                del self._starts[bisect_left(self._starts, oldest)]
+
+    def find(self, position: int) -> Block | None:
+        with self._lock:
+            at = bisect_right(self._starts, position) - 1
+            if at < 0:
+                return None
+            start = self._starts[at]
+            block = self._blocks[start]
+            if position >= block.next_position:
+                return None
+            self._blocks[start] = self._blocks.pop(start)
+            return block

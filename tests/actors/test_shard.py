@@ -95,6 +95,29 @@ def test_a_copy_that_comes_a_year_late_gets_the_original_answer(
     assert [posted.position, refused.position] == [each.position for each in sender.outcomes]
 
 
+def test_late_copies_beyond_what_may_be_read_at_once_are_told_to_come_again(
+    shard: Shard, disk: Disk, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for counter in range(1, 7):
+        send(shard, tap(counter).intent, terminal="GATE-1", first=counter)
+    monkeypatch.setattr(limits, "OLD_ENTRIES_MAX", 2 * limits.OLD_BLOCK_ENTRIES)
+    late, copies = disk.shard(clock), [tap(counter) for counter in range(1, 7)]
+    first = late.submit(Sender(), "GATE-1", copies)
+    assert [outcome.result for outcome in first] == ["posted"] * 2 + ["busy"] * 4
+    assert {(outcome.reason, outcome.retry_after_ms) for outcome in first[2:]} == {
+        (BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
+    }
+    again = late.submit(Sender(), "GATE-1", copies[:2])
+    assert [outcome.result for outcome in again] == ["posted"] * 2, "they are at hand"
+    returns = [Transaction(1, 1, Reversal("GATE-1", 6)), tap(2)]
+    (turned_away,) = late.submit(Sender(), "GATE-2", returns)
+    assert (turned_away.counter, turned_away.reason) == (1, BusyReason.OVERLOAD)
+    assert not late.quarantine
+    clock.s += limits.OLD_ENTRIES_S
+    third = late.submit(Sender(), "GATE-1", copies[2:])
+    assert [outcome.result for outcome in third] == ["posted"] * 2 + ["busy"] * 2
+
+
 def test_a_late_copy_with_another_time_is_a_conflict_that_names_it(
     shard: Shard, sender: Sender
 ) -> None:
