@@ -19,8 +19,9 @@ from actors.runtime import Life
 from actors.shard import Placed, Shard, outcome_of
 from actors.transport import Transport
 from protocol.errors import Code, ProtocolViolation
+from protocol.limits import FRAME_BYTES_MAX
 from protocol.messages import AnswerBody, Outcome, Query, Submit
-from protocol.session import FindKey, ServerSession
+from protocol.session import FindKey, Phase, ServerSession
 from protocol.websocket import ServerWebSocket
 
 
@@ -56,6 +57,8 @@ class TerminalActor:
         self._shard = services.shard()
         self._websocket = ServerWebSocket()
         self._gone_by_s = math.inf
+        self._second = 0
+        self._known = False
         self.session = ServerSession(
             services.nonce(), trio.current_time(), services.find_key, self._last_counter
         )
@@ -105,6 +108,7 @@ class TerminalActor:
     def _take(self, data: bytes) -> None:
         session, websocket = self.session, self._websocket
         now_ms = self._services.now_ms()
+        self._begin_second()
         at_once: list[Outcome] = []
         violation: ProtocolViolation | None = None
         for payload in websocket.receive(data):
@@ -117,6 +121,9 @@ class TerminalActor:
                 at_once += self._shard.submit(self, session.terminal, wanted.transactions)
             elif isinstance(wanted, Query):
                 self._services.desk.ask(self, session.terminal, wanted)
+        if not self._known and session.phase is Phase.READY:
+            self._known = True
+            websocket.allow(FRAME_BYTES_MAX)
         if at_once:
             session.outbox.append(session.answer(at_once))
         self._send_outbox()
@@ -124,6 +131,12 @@ class TerminalActor:
             self._hang_up(violation)
         else:
             self._transport.send_nowait(websocket.take_output())
+
+    def _begin_second(self) -> None:
+        second = int(trio.current_time())
+        if second != self._second:
+            self._second = second
+            self._websocket.begin_second()
 
     def answer(self, placed: Sequence[Placed]) -> None:
         """Tell the terminal what has become durable."""

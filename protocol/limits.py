@@ -34,6 +34,10 @@ CREDITS: Final = 2_000
 FRAMES_PER_SECOND_MAX: Final = 1_000
 """Messages of one connection in a second of the clock; a gate makes one tap a second."""
 
+WEBSOCKET_FRAMES_PER_SECOND_MAX: Final = 4_000
+"""Frames of the websocket of one connection in a second: its messages in a few pieces, and pings.
+They are what a peer can make the node work with beside messages; each takes some 10 us."""
+
 QUERIES_OPEN_MAX: Final = 16
 """Questions of one connection without an answer yet."""
 

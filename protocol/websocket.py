@@ -78,11 +78,12 @@ class ServerWebSocket:
     the connection with a code, and `violation` tells which.
 
     Args:
-      message_bytes_max: the longest message taken.
+      message_bytes_max: the longest message taken, until `allow` says otherwise.
     """
 
-    def __init__(self, *, message_bytes_max: int = limits.FRAME_BYTES_MAX) -> None:
+    def __init__(self, *, message_bytes_max: int = limits.HANDSHAKE_BYTES_MAX) -> None:
         self._core = _Core(message_bytes_max)
+        self._frames_left = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX
         self._request: bytes | None = b""
         self._fragments: list[bytes] = []
         self._frames_since_message = 0
@@ -97,6 +98,17 @@ class ServerWebSocket:
         if size <= _MIDDLE_MAX:
             return _MIDDLE_HEADER(_BINARY, 126, size) + payload
         return _LONG_HEADER(_BINARY, 127, size) + payload
+
+    def allow(self, message_bytes_max: int) -> None:
+        """Take messages of this length from now on: it is known who sends them.
+
+        The core reserves nothing, but keeps what has come of a frame until it is whole.
+        """
+        self._core.max_message_size = message_bytes_max
+
+    def begin_second(self) -> None:
+        """Take as many frames again as a second may bring."""
+        self._frames_left = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take bytes of the terminal; return the messages that are whole now, in order.
@@ -114,6 +126,8 @@ class ServerWebSocket:
             core.receive_data(data[start : start + limits.PARSED_AT_ONCE_BYTES])
             for event in core.events_received():
                 assert isinstance(event, Frame), "the request was taken before"
+                if not self._has_room_for_frame():
+                    break
                 if event.opcode is Opcode.BINARY and event.fin:
                     self._frames_since_message = 0
                     messages.append(bytes(event.data))
@@ -189,6 +203,14 @@ class ServerWebSocket:
         # The date would be the only thing here that is read from a clock.
         del response.headers["Date"]
         self._core.send_response(response)
+
+    def _has_room_for_frame(self) -> bool:
+        """Count a frame; return False when it is one too many of its second."""
+        self._frames_left -= 1
+        if self._frames_left < 0:
+            text = f"more than {limits.WEBSOCKET_FRAMES_PER_SECOND_MAX} websocket frames"
+            self._core.break_off(Code.RATE_EXCEEDED, f"{text} in a second")
+        return self._frames_left >= 0
 
     def _take_part(self, frame: Frame, messages: list[bytes]) -> bool:
         """Take a frame that is no message by itself: a fragment, a ping, a pong, a text.

@@ -15,7 +15,7 @@ from actors.errors import ShardBroken
 from actors.shard import Shard
 from actors.terminal import Services, TerminalActor
 from engine.accounts import PURSE
-from protocol.limits import HANDSHAKE_S, IDLE_S
+from protocol.limits import HANDSHAKE_BYTES_MAX, HANDSHAKE_S, IDLE_S
 from protocol.messages import Failed
 from tests.actors.test_committer import a_life
 from tests.actors.world import CARD, Clock, commit, unreported
@@ -53,7 +53,7 @@ class Wire:
             self._put.send_nowait(b"")
 
     def take(self) -> list[list[object]]:
-        """Return the messages sent since the last look; the close frame as `close`, code."""
+        """Return the messages sent since the last look; a close frame as `close`, code."""
         messages: list[list[object]] = []
         data = bytes(self.sent)
         if data.startswith(b"HTTP"):
@@ -63,7 +63,9 @@ class Wire:
             if size == 126:
                 size, start = int.from_bytes(data[2:4], "big"), 4
             body = data[start : start + size]
-            if data[0] & 0x0F == peer.CLOSE:
+            if data[0] & 0x0F == peer.PONG:
+                messages.append(["pong"])
+            elif data[0] & 0x0F == peer.CLOSE:
                 messages.append(["close", int.from_bytes(body[:2], "big")])
             else:
                 messages.append(peer.unpack(body))
@@ -182,6 +184,38 @@ async def test_a_broken_rule_closes_this_connection_with_its_code(
         commit(shard)
         assert shard.book.terminals.get(peer.TERMINAL) is not None, "what came before it counts"
         assert await stage.say(peer.submit(1, first=9)) == [], "what comes after it does not"
+
+
+async def test_a_long_message_is_taken_once_it_is_known_who_sends_it(
+    shard: Shard, clock: Clock
+) -> None:
+    long = peer.submit(500)
+    assert len(long) > HANDSHAKE_BYTES_MAX
+    async with on_stage(shard, clock) as stage:
+        stage.wire.put(peer.masked(long)[:14])
+        await trio.testing.wait_all_tasks_blocked()
+        assert stage.wire.take() == [["close", 1009]], "as soon as it says how long it is"
+    async with ready(shard, clock) as stage:
+        assert await stage.say(long) == []
+        commit(shard)
+        assert stage.wire.take()[0][2] == 500
+
+
+async def test_pings_between_messages_are_bounded_in_a_second(
+    shard: Shard, clock: Clock, mock_clock: trio.testing.MockClock
+) -> None:
+    unit = peer.masked(b"", peer.PING) * 250 + peer.masked(peer.pack("heartbeat", 1))
+    async with ready(shard, clock) as stage:
+        for _ in range(5):
+            mock_clock.jump(1)
+            stage.wire.put(unit * 10)
+            await trio.testing.wait_all_tasks_blocked()
+            assert not stage.wire.eof_sent
+        stage.wire.take()
+        stage.wire.put(unit * 10)
+        await trio.testing.wait_all_tasks_blocked()
+        assert stage.wire.eof_sent
+        assert stage.wire.take()[-1] == ["close", 4006]
 
 
 async def test_a_defect_is_told_to_the_terminal_that_met_it(

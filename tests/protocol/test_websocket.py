@@ -194,6 +194,21 @@ def test_fragments_count_together_against_the_greatest_size() -> None:
     assert ended(websocket)[0] == 1009
 
 
+def test_before_its_sender_is_known_a_frame_that_says_it_is_long_is_not_kept() -> None:
+    websocket = ServerWebSocket()
+    websocket.receive(UPGRADE)
+    websocket.take_output()
+    longest = masked(b"x" * limits.HANDSHAKE_BYTES_MAX)
+    assert websocket.receive(longest) == [b"x" * limits.HANDSHAKE_BYTES_MAX]
+    websocket.allow(limits.FRAME_BYTES_MAX)
+    assert len(websocket.receive(masked(b"x" * limits.FRAME_BYTES_MAX))) == 1
+    websocket = ServerWebSocket()
+    websocket.receive(UPGRADE)
+    websocket.take_output()
+    assert websocket.receive(masked(b"x" * (limits.HANDSHAKE_BYTES_MAX + 1))[:14]) == []
+    assert ended(websocket)[0] == 1009
+
+
 # --- broken rules -----------------------------------------------------------------------------
 
 
@@ -251,6 +266,26 @@ def test_frames_before_a_message_are_counted_anew_for_each() -> None:
     parts = masked(b"o", fin=False) + masked(b"ne", CONTINUATION)
     assert websocket.receive((parts + pings[6 * 2 :]) * 3) == [b"one"] * 3
     assert websocket.violation is None
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        masked(b"", PING) * 2,
+        masked(b"", PONG) * 2,
+        masked(b"", fin=False) + masked(b"", CONTINUATION),
+    ],
+)
+def test_frames_of_all_kinds_are_bounded_in_a_second(pair: bytes) -> None:
+    websocket = open_websocket()
+    units = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX // 101
+    flood = (pair * 50 + masked(b"one")) * units
+    for _ in range(3):
+        websocket.begin_second()
+        assert websocket.receive(flood).count(b"one") == units
+        assert websocket.violation is None
+    websocket.receive(flood)
+    assert ended(websocket)[0] == 4006
 
 
 def test_pongs_for_a_flood_of_pings_are_bounded() -> None:
