@@ -14,6 +14,7 @@ from actors.runtime import ChildSpec, Life, Reporter, Restart, Supervisor
 from actors.runtime.budget import Chance
 from actors.terminal import Services, TerminalActor
 from actors.transport import SocketTransport
+from protocol.websocket import NO_ROOM
 
 ListeningSocket: TypeAlias = socket.socket
 """What `open_listening_socket` makes."""
@@ -124,7 +125,7 @@ class Listener:
             shutdown_timeout_s=limits.DRAIN_S,
         )
         if not self.supervisor.start_child(spec):
-            transport.close()
+            transport.turn_away(NO_ROOM)
 
     async def _sweep(self, life: Life) -> None:
         life.ready()

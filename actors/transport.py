@@ -120,6 +120,15 @@ class SocketTransport:
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_WR)
 
+    def turn_away(self, word: bytes) -> None:
+        """Say a last word and close, without waiting: it may be lost on the way."""
+        # Closing over a request that nobody has read would take the word back.
+        with contextlib.suppress(OSError):
+            self._sock.recv(limits.RECEIVE_BYTES)
+        self.send_nowait(word)
+        self.send_eof()
+        self.close()
+
     def close(self) -> None:
         """Close the socket; whoever waits for it is woken."""
         if self._closed:

@@ -35,10 +35,8 @@ class Code(StrEnum):
     RATE_EXCEEDED = "rate_exceeded"
     CREDITS_EXCEEDED = "credits_exceeded"
     QUERIES_EXCEEDED = "queries_exceeded"
-    NOT_READING = "not_reading"
     INTERNAL_ERROR = "internal_error"
     NODE_STOPPING = "node_stopping"
-    NODE_FULL = "node_full"
 
 
 CLOSE_CODES: Final[dict[Code, int]] = {
@@ -60,10 +58,8 @@ CLOSE_CODES: Final[dict[Code, int]] = {
     Code.RATE_EXCEEDED: 4006,
     Code.CREDITS_EXCEEDED: 4007,
     Code.QUERIES_EXCEEDED: 4008,
-    Code.NOT_READING: 4009,
     Code.INTERNAL_ERROR: 1011,
     Code.NODE_STOPPING: 1012,
-    Code.NODE_FULL: 1013,
 }
 """The websocket close code that goes with each; from 4000 on they are our own (RFC 6455, 7.4.2)."""
 

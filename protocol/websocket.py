@@ -24,6 +24,16 @@ PATH: Final = "/"
 CLOSE_REASON_BYTES_MAX: Final = 123
 """What a close frame has room for (RFC 6455, 5.5)."""
 
+NO_ROOM: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"Connection: close\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 29\r\n"
+    b"\r\n"
+    b"the node has no room for you\n"
+)
+"""What is said, without waiting for a request, to a connection that nobody can serve."""
+
 _BINARY: Final = 0x80 | Opcode.BINARY
 _SHORT_MAX: Final = 125
 _MIDDLE_MAX: Final = 0xFFFF

@@ -80,7 +80,7 @@ class Stage:
     def __init__(self, shard: Shard, clock: Clock) -> None:
         self.wire = Wire()
         self.life = a_life()
-        self.enrolled = peer.StoredKey()
+        self.enrolled: peer.StoredKey | None = peer.StoredKey()
         self.desk = Desk(lambda: shard, report=unreported)
         self.actor = TerminalActor(
             self.wire,

@@ -75,6 +75,16 @@ async def test_what_a_full_socket_does_not_take_is_sent_later_in_order(pair: Pai
     assert received == b"".join(chunks)
 
 
+@pytest.mark.parametrize("request_", [b"", b"GET / HTTP/1.1\r\n"])
+async def test_who_cannot_be_served_hears_a_last_word(pair: Pair, request_: bytes) -> None:
+    transport, other = pair
+    other.sendall(request_)
+    transport.turn_away(b"no room")
+    assert other.recv(100) == b"no room"
+    assert other.recv(100) == b""
+    assert await transport.receive() == b""
+
+
 async def test_a_terminal_that_does_not_read_is_cut_off() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         other = socket.create_connection(server.getsockname())

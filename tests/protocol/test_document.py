@@ -34,7 +34,7 @@ from protocol.messages import (
     proof_text,
 )
 from protocol.rights import TERMINAL_INTENTS
-from protocol.websocket import ServerWebSocket
+from protocol.websocket import NO_ROOM, ServerWebSocket
 from tests.protocol import document
 from tests.protocol.peer import UPGRADE, open_websocket, pack
 from tests.protocol.small_node import CLOCK_MS, KEY, NONCE, SmallBook, SmallNode
@@ -150,7 +150,9 @@ REFUSED = {
 
 
 def test_each_http_status_is_told() -> None:
-    assert [int(row[0]) for row in document.table("status")] == list(REFUSED)
+    assert NO_ROOM.startswith(b"HTTP/1.1 503 ")
+    assert int(NO_ROOM.split(b"Length: ")[1].split()[0]) == len(NO_ROOM.partition(b"\r\n\r\n")[2])
+    assert [int(row[0]) for row in document.table("status")] == sorted([*REFUSED, 503])
     for status, request in REFUSED.items():
         websocket = ServerWebSocket()
         websocket.receive(request)

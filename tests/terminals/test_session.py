@@ -177,7 +177,9 @@ async def test_a_terminal_that_is_not_wanted_does_not_come_back(
     assert len(node.attempts_s) == 1
 
 
-@pytest.mark.parametrize("code", ["node_full", "node_stopping", "idle", "code_of_a_later_version"])
+@pytest.mark.parametrize(
+    "code", ["internal_error", "node_stopping", "idle", "code_of_a_later_version"]
+)
 async def test_a_node_that_is_busy_with_itself_is_tried_again(
     node: FakeNode, autojump_clock: MockClock, code: str
 ) -> None:
