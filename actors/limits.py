@@ -77,6 +77,9 @@ SESSIONS_MAX: Final = 20_000
 SWEEP_S: Final = 1.0
 """How often silent connections are looked for."""
 
+KEYS_AT_ONCE: Final = 100
+"""Keys of open sessions looked for before others get a turn: half a millisecond."""
+
 DRAIN_S: Final = 5.0
 """What a stop allows for answers on their way."""
 

@@ -129,8 +129,21 @@ class Listener:
 
     async def _sweep(self, life: Life) -> None:
         life.ready()
+        version: int | None = None
         while not life.stopping.is_set():
             with trio.move_on_after(limits.SWEEP_S):
                 await life.stopping.wait()
             for terminal in list(self._connections):
                 terminal.check_deadline()
+            # A key that was revoked before this look is found by it; one revoked after it makes
+            # another version.
+            before, version = version, self._services.keys_version()
+            if version != before:
+                await self._check_keys()
+
+    async def _check_keys(self) -> None:
+        for number, terminal in enumerate(list(self._connections)):
+            terminal.check_key()
+            if number % limits.KEYS_AT_ONCE == 0:
+                # Looking for twenty thousand keys takes a while: taps come in between.
+                await trio.lowlevel.checkpoint()

@@ -228,9 +228,12 @@ class Shard:
         except _ReadLater:
             return _busy(transaction, BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
         field = difference(entry, transaction)
+        is_durable = position < self.durable_position
         if field:
-            return Outcome(counter, "conflict", position=position, repeated=True, detail=field)
-        if position >= self.durable_position:
+            # A position is a promise that the entry is on disk.
+            told = position if is_durable else -1
+            return Outcome(counter, "conflict", position=told, repeated=True, detail=field)
+        if not is_durable:
             return Outcome(
                 counter, "in_progress", repeated=True, retry_after_ms=limits.BUSY_RETRY_MS
             )

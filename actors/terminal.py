@@ -32,6 +32,7 @@ class Services(Struct, frozen=True):
       shard: the shard as it is now; it may have been started again.
       desk: answers questions.
       find_key: finds an enrolled key.
+      keys_version: a number that is another one when any key was enrolled or revoked.
       now_ms: the host's clock; deadlines do not run on it, for it may be set.
       nonce: 32 fresh bytes of chance.
     """
@@ -39,6 +40,7 @@ class Services(Struct, frozen=True):
     shard: Callable[[], Shard]
     desk: Desk
     find_key: FindKey
+    keys_version: Callable[[], int]
     now_ms: Callable[[], int]
     nonce: Callable[[], bytes]
 
@@ -158,6 +160,13 @@ class TerminalActor:
             self._transport.close()
         try:
             self.session.check_deadline(now_s)
+        except ProtocolViolation as violation:
+            self._fail(violation)
+
+    def check_key(self) -> None:
+        """End the connection if its key was revoked."""
+        try:
+            self.session.check_key()
         except ProtocolViolation as violation:
             self._fail(violation)
 

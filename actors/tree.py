@@ -55,6 +55,7 @@ class NodeTree:
       open_store: opens the shard's store and closes it in the end; entering it blocks.
       listening: a listening socket, which stays the caller's.
       find_key: finds an enrolled key.
+      keys_version: a number that is another one when any key was enrolled or revoked.
       seams: time, chance and threads.
       report: takes what supervisors report.
       note: takes one line for the operator.
@@ -66,6 +67,7 @@ class NodeTree:
         open_store: Callable[[], AbstractContextManager[ShardStore]],
         listening: ListeningSocket,
         find_key: FindKey,
+        keys_version: Callable[[], int],
         seams: Seams,
         report: Reporter,
         note: Callable[[str], None],
@@ -77,7 +79,7 @@ class NodeTree:
         self._shard: Shard | None = None
         self._shard_supervisor: Supervisor | None = None
         desk = Desk(self.shard, offload=seams.offload, report=report)
-        services = Services(self.shard, desk, find_key, seams.now_ms, seams.nonce)
+        services = Services(self.shard, desk, find_key, keys_version, seams.now_ms, seams.nonce)
         self.listener = Listener(listening, services, report=report, note=note, chance=seams.chance)
         self.supervisor = Supervisor(
             "node",

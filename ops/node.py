@@ -86,6 +86,7 @@ async def run_node(
             open_store=lambda: _open_shard(folder),
             listening=listening,
             find_key=_enrolling(keys) if dev else keys.find,
+            keys_version=keys.version,
             seams=Seams(now_ms, partial(os.urandom, 32), random.SystemRandom().random),
             report=_report,
             note=log.warning,

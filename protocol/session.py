@@ -187,6 +187,20 @@ class ServerSession:
             self.phase = Phase.CLOSED
             self.outbox.append(encode(Error(violation.code, violation.field, violation.text)))
 
+    def check_key(self) -> None:
+        """Close the session if its key may do nothing any more, as `receive` would.
+
+        Raises:
+          ProtocolViolation: the key was revoked since it was proven, or is gone.
+        """
+        if self.phase is not Phase.READY:
+            return
+        try:
+            self._valid_key()
+        except ProtocolViolation as violation:
+            self.close(violation)
+            raise
+
     # --- what goes out ------------------------------------------------------------------------
 
     def answer(self, outcomes: Sequence[Outcome]) -> bytes:
@@ -305,12 +319,7 @@ class ServerSession:
             Ed25519PublicKey.from_public_bytes(self._public_key).verify(message.signature, text)
         except (InvalidSignature, ValueError):
             raise ProtocolViolation(Code.PROOF_INVALID, "prove.signature") from None
-        key = self._find_key(self.terminal, self._public_key)
-        if key is None:
-            raise ProtocolViolation(Code.KEY_UNKNOWN, "hello.public_key")
-        if key.revoked_ms is not None:
-            raise ProtocolViolation(Code.KEY_REVOKED, "hello.public_key")
-        self.role = key.role
+        self.role = self._valid_key().role
         self.phase = Phase.READY
         self.outbox.append(
             encode(
@@ -325,3 +334,11 @@ class ServerSession:
                 )
             )
         )
+
+    def _valid_key(self) -> EnrolledKey:
+        key = self._find_key(self.terminal, self._public_key)
+        if key is None:
+            raise ProtocolViolation(Code.KEY_UNKNOWN, "hello.public_key")
+        if key.revoked_ms is not None:
+            raise ProtocolViolation(Code.KEY_REVOKED, "hello.public_key")
+        return key

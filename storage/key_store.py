@@ -90,6 +90,10 @@ class KeyStore:
         records = [self._decoded(value) for _, value in all_rows(self._store, KEYS)]
         return [record for record in records if terminal in (None, record.terminal)]
 
+    def version(self) -> int:
+        """Return a number that is another one when any key was enrolled or revoked."""
+        return self._store.version()
+
     def _save(self, record: KeyRecord) -> None:
         row = (KEYS, _key(record.terminal, record.public_key), msgspec.msgpack.encode(record))
         self._store.write([row])

@@ -156,6 +156,10 @@ class LmdbStore:
         db = self._tables[table]
         return self._read(lambda transaction: transaction.stat(db)["entries"])
 
+    def version(self) -> int:
+        """Return a number that is another one after each write, whichever process made it."""
+        return self._read(lambda transaction: transaction.id())
+
     def write(self, changes: Iterable[Change]) -> None:
         """Make all changes, or none.
 

@@ -26,6 +26,7 @@ class MemoryStore:
         self._tables = {table: _Table() for table in tables}
         self._faults: list[tuple[StorageFull | StorageFailed, bool]] = []
         self._refusal = ""
+        self._writes = 0
         self._lock = threading.Lock()
 
     def get(self, table: str, key: bytes) -> bytes | None:
@@ -62,6 +63,12 @@ class MemoryStore:
         with self._lock:
             return len(self._usable(table).keys)
 
+    def version(self) -> int:
+        """Return a number that is another one after each write."""
+        with self._lock:
+            self._check_usable()
+            return self._writes
+
     def write(self, changes: Iterable[Change]) -> None:
         """Make all changes, or none.
 
@@ -75,6 +82,7 @@ class MemoryStore:
             self._check_usable()
             fault, reaches_disk = self._faults.pop(0) if self._faults else (None, True)
             if reaches_disk:
+                self._writes += 1
                 for table, key, value in held:
                     table.set(key, value)
             if fault is None:

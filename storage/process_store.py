@@ -136,6 +136,10 @@ class ProcessStore:
         """Return the number of rows."""
         return self._reader.count(table)
 
+    def version(self) -> int:
+        """Return a number that is another one after each write."""
+        return self._reader.version()
+
     def write(self, changes: Iterable[Change]) -> None:
         """Make all changes, or none.
 

@@ -58,6 +58,10 @@ class Store(Protocol):
         """Return the number of rows."""
         ...
 
+    def version(self) -> int:
+        """Return a number that is another one after each write, whichever process made it."""
+        ...
+
     def close(self) -> None:
         """Give everything back; later calls raise StorageFailed."""
         ...

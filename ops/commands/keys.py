@@ -138,7 +138,7 @@ def list_keys(terminal: str | None, data: Path, *, as_json: bool) -> None:
 )
 @json_option
 def revoke(terminal: str, data: Path, public_key: bytes | None, *, as_json: bool) -> None:
-    """Let a TERMINAL connect no more. An open connection goes on until it ends.
+    """Let a TERMINAL connect no more. A node that runs closes its open connections in seconds.
 
     \b
     Example:

@@ -59,6 +59,10 @@ def test_the_same_id_with_other_content_in_one_frame_is_a_conflict(
 ) -> None:
     (outcome,) = shard.submit(sender, "GATE-1", [tap(1), tap(1, 4_000)])
     assert (outcome.result, outcome.detail) == ("conflict", "intent.amount_rp")
+    assert outcome.position == -1, "it is not on disk yet"
+    commit(shard)
+    (outcome,) = shard.submit(sender, "GATE-1", [tap(1, 4_000)])
+    assert (outcome.result, outcome.position) == ("conflict", sender.outcomes[0].position)
 
 
 def test_the_same_id_on_two_connections_at_once_is_posted_once(

@@ -88,6 +88,7 @@ class Stage:
                 shard=lambda: shard,
                 desk=self.desk,
                 find_key=lambda _terminal, _key: self.enrolled,
+                keys_version=int,
                 now_ms=clock,
                 nonce=lambda: peer.NONCE,
             ),
@@ -216,6 +217,18 @@ async def test_pings_between_messages_are_bounded_in_a_second(
         await trio.testing.wait_all_tasks_blocked()
         assert stage.wire.eof_sent
         assert stage.wire.take()[-1] == ["close", 4006]
+
+
+async def test_a_key_that_is_revoked_ends_the_open_session(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        stage.actor.check_key()
+        assert stage.wire.take() == []
+        stage.enrolled = peer.StoredKey(revoked_ms=clock.ms)
+        stage.actor.check_key()
+        assert stage.wire.take() == [
+            ["error", "key_revoked", "hello.public_key", ""],
+            ["close", 4003],
+        ]
 
 
 async def test_a_defect_is_told_to_the_terminal_that_met_it(

@@ -47,13 +47,20 @@ class World:
         self.tree = NodeTree(
             open_store=self._open,
             listening=listening,
-            find_key=lambda _terminal, _key: StoredKey("service"),
+            find_key=self._find_key,
+            keys_version=lambda: len(self.revoked),
             seams=Seams(clock, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,
             note=self.notes.append,
         )
+        self.looked_up = 0
+        self.revoked: set[str] = set()
         self.opened = 0
         self.reopened = trio.Event()
+
+    def _find_key(self, terminal: str, _key: bytes) -> StoredKey:
+        self.looked_up += 1
+        return StoredKey("service", 1 if terminal in self.revoked else None)
 
     def _open(self) -> AbstractContextManager[ShardStore]:
         self.opened += 1
@@ -221,6 +228,23 @@ async def ask(line: Line, number: int) -> AnswerBody:
     (message,) = await line._messages()  # noqa: SLF001 - it is made for load, which asks nothing
     assert isinstance(message, Answer)
     return message.answer
+
+
+async def test_a_revoked_key_ends_its_open_sessions_and_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SWEEP_S", 0.01)
+    monkeypatch.setattr(limits, "KEYS_AT_ONCE", 1)
+    with trio.fail_after(10):
+        async with world.tree.supervisor.running():
+            kept, revoked = await world.line("GATE-1"), await world.line("GATE-2")
+            world.revoked.add("GATE-2")
+            await closed_with("key_revoked", revoked)
+            looked_up = world.looked_up
+            assert await post(kept, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
+            await trio.sleep(10 * limits.SWEEP_S)
+            assert world.looked_up == looked_up, "as long as no key changes nobody looks"
+            kept.close()
 
 
 async def closed_with(code: str, line: Line) -> None:

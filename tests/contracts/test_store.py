@@ -64,6 +64,15 @@ def test_what_was_written_is_read(store: Store) -> None:
     assert store.get("one", b"other") is None
 
 
+def test_each_write_makes_another_version(store: Store) -> None:
+    versions = [store.version(), store.version()]
+    for value in (b"1", b"2", None):
+        store.write([("one", b"k", value)])
+        versions.append(store.version())
+    assert versions[0] == versions[1]
+    assert len(set(versions)) == 4
+
+
 def test_tables_are_apart(store: Store) -> None:
     store.write([("one", b"k", b"v"), ("two", b"k", b"w")])
     store.write([("one", b"k", None)])

@@ -338,6 +338,28 @@ def test_a_clock_that_is_set_ends_no_session(step_ms: int) -> None:
     assert session.phase is Phase.READY
 
 
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [(None, Code.KEY_UNKNOWN), (StoredKey(revoked_ms=NOW_MS), Code.KEY_REVOKED)],
+)
+def test_a_key_that_is_taken_away_ends_the_session(key: StoredKey | None, code: Code) -> None:
+    enrolled: list[StoredKey | None] = [StoredKey()]
+    session = ServerSession(NONCE, OPENED_S, lambda *_: enrolled[-1], lambda _: 0)
+    session.receive(hello(), NOW_MS)
+    session.check_key()
+    session.receive(proof(), NOW_MS)
+    session.check_key()
+    assert session.phase is Phase.READY
+    said(session)
+    enrolled.append(key)
+    with pytest.raises(ProtocolViolation) as caught:
+        session.check_key()
+    assert caught.value.code is code
+    assert said(session) == [["error", code, "hello.public_key", ""]]
+    session.check_key()
+    assert session.receive(submit(), NOW_MS) is None
+
+
 # --- the end ----------------------------------------------------------------------------------
 
 

@@ -31,6 +31,16 @@ def test_an_enrolled_key_is_found_by_terminal_and_key_together(keys: KeyStore) -
     assert keys.find("GATE-2", ONE) is None
 
 
+def test_another_version_tells_that_keys_were_enrolled_or_revoked(keys: KeyStore) -> None:
+    versions = [keys.version()]
+    keys.enroll("GATE-1", ONE, role="terminal", at_ms=5)
+    versions.append(keys.version())
+    keys.revoke("GATE-1", at_ms=6)
+    versions.append(keys.version())
+    assert len(set(versions)) == 3
+    assert keys.version() == versions[-1]
+
+
 def test_enrolling_again_changes_nothing(keys: KeyStore) -> None:
     record = keys.enroll("GATE-1", ONE, role="terminal", at_ms=5)
     assert keys.enroll("GATE-1", ONE, role="service", at_ms=9) == record

@@ -143,8 +143,10 @@ def test_changes_that_cannot_be_made_up_leave_nothing(store: ProcessStore) -> No
     with pytest.raises(LookupError, match="defect"):
         store.write(broken())
     assert store.count("one") == 0
+    before = store.version()
     store.write([ROW])
     assert store.count("one") == 1
+    assert store.version() != before
 
 
 def test_a_full_disk_may_be_tried_again_and_a_failed_one_not(tmp_path: Path) -> None:
