@@ -12,11 +12,12 @@ import trio
 from msgspec.structs import replace
 
 from bench.errors import BenchError
-from bench.machine import allow_files, choose_pins, look
+from bench.machine import choose_pins, look
 from bench.measure import MEASURES, verification
 from bench.report import Result, as_object, render
 from bench.setting import QUICK, Bench, Plan
 from ops.node_process import NodeFailed
+from ops.open_files import allow_files
 from ops.output import emit, json_option, progress_console
 from storage.errors import StorageError
 

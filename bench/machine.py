@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import resource
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -92,15 +91,6 @@ def generating(pins: Pins) -> Iterator[None]:
     finally:
         gc.enable()
         os.sched_setaffinity(0, before)
-
-
-def allow_files(count: int) -> int:
-    """Raise this process's limit of open files, which its children inherit; return the limit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(soft, wanted)
 
 
 def look(folder: Path) -> Machine:

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -18,11 +19,15 @@ from typing import Final
 import trio
 from msgspec import Struct
 
+from actors import limits
+from actors.errors import ShardBroken
 from actors.listener import open_listening_socket
-from actors.runtime import Event, Report
+from actors.runtime import Escalation, Event, Report
 from actors.seams import Seams
 from actors.tree import NodeTree
+from ops.open_files import allow_files
 from protocol.session import EnrolledKey, FindKey
+from storage.errors import StorageError
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_REMEDY, KEYS_TABLES, KeyStore
@@ -32,6 +37,15 @@ from storage.shard_store import ShardStore
 from storage.view_rows import VIEWS_REMEDY, VIEWS_TABLES
 
 log: Final = logging.getLogger("jakarta_one")
+
+FILES_BESIDE: Final = 100
+"""Open files besides the connections: the stores, the program's own."""
+
+_TOLD_BY_OTHERS: Final = (Escalation, ShardBroken)
+"""Failures that follow from another one, which is reported by itself."""
+
+_CAUSES_MAX: Final = 10
+"""Causes of a failure that are told, one behind the other."""
 
 
 class Listening(Struct, frozen=True):
@@ -77,6 +91,9 @@ async def run_node(
       OSError: the address cannot be used.
       ExceptionGroup: the tree gave up; it holds an Escalation that says why.
     """
+    files = allow_files(limits.SESSIONS_MAX + FILES_BESIDE)
+    if files < limits.SESSIONS_MAX + FILES_BESIDE:
+        log.warning("the system allows %d open files, and so many connections at most", files)
     with ExitStack() as held:
         folder = held.enter_context(DataFolder.open(data, create=True))
         store = LmdbStore(folder.keys, tables=KEYS_TABLES, remedy=KEYS_REMEDY)
@@ -151,6 +168,35 @@ def _settle_memory() -> None:
 
 def _report(report: Report) -> None:
     level = logging.ERROR if report.event is Event.ESCALATED else logging.WARNING
-    log.log(level, "%s: %s of %s: %s", report.event, report.child, report.supervisor, report.reason)
-    if report.failure is not None:
-        log.debug("what failed", exc_info=report.failure)
+    what = _in_words(report)
+    log.log(level, "%s: %s of %s: %s", report.event, report.child, report.supervisor, what)
+    if report.failure is not None and _is_defect(report.failure):
+        log.log(level, "where it failed:\n%s", where(report.failure))
+
+
+def _in_words(report: Report) -> str:
+    failure = report.failure
+    if isinstance(failure, Escalation):
+        return f"{failure.supervisor} gives up on {failure.child}"
+    # The message of a defect may quote what was being handled: a card, an amount.
+    return type(failure).__name__ if failure and _is_defect(failure) else report.reason
+
+
+def _is_defect(failure: Exception) -> bool:
+    """Tell whether nobody expected a failure, and nobody else tells of it."""
+    return not isinstance(failure, (StorageError, *_TOLD_BY_OTHERS))
+
+
+def where(failure: BaseException) -> str:
+    """Return the kind of a failure and of its causes, and the lines of code that they came by.
+
+    Neither messages nor values stand in it: logs carry no card numbers, names or amounts.
+    """
+    told: list[str] = []
+    cause: BaseException | None = failure
+    while cause is not None and len(told) < _CAUSES_MAX:
+        told.append(type(cause).__name__ + "\n" + "".join(traceback.format_tb(cause.__traceback__)))
+        if isinstance(cause, BaseExceptionGroup):
+            told += [where(part) for part in cause.exceptions[:_CAUSES_MAX]]
+        cause = cause.__cause__ or cause.__context__
+    return "because of ".join(told)

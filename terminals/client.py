@@ -235,6 +235,8 @@ class TerminalClient:
     async def submit(self, transactions: Sequence[tuple[int, int, Intent]]) -> list[Outcome]:
         """Submit transactions under counters of the caller's choice; wait for all outcomes.
 
+        The client's own counters go on above them.
+
         Args:
           transactions: counter, the terminal's time in milliseconds, and the intent of each.
 
@@ -251,6 +253,7 @@ class TerminalClient:
         batch = Batch(counter for counter, _, _ in transactions)
         if len(batch.missing) != len(transactions):
             raise ValueError("a counter stands twice")
+        self._counter = max(self._counter, *batch.missing, 0)
         try:
             for counter, at_ms, intent in transactions:
                 packed = wire.transaction(counter, at_ms, intent)

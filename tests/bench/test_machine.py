@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,6 @@ import pytest
 from bench import machine
 from bench.machine import (
     Pins,
-    allow_files,
     choose_pins,
     cpu_s,
     filesystem_of,
@@ -66,29 +64,6 @@ def test_a_generator_has_its_core_and_no_collector_and_gives_both_back() -> None
     assert gc.isenabled()
     with generating(Pins(None, None)):
         assert os.sched_getaffinity(0) == before
-
-
-@pytest.mark.parametrize(
-    ("limits", "wanted", "allowed", "raised_to"),
-    [
-        ((100, 1_000), 500, 500, (500, 1_000)),
-        ((100, 1_000), 5_000, 1_000, (1_000, 1_000)),
-        ((100, resource.RLIM_INFINITY), 500, 500, (500, resource.RLIM_INFINITY)),
-        ((900, 1_000), 500, 900, None),
-    ],
-)
-def test_the_limit_of_open_files_is_raised_as_far_as_it_may_be(
-    limits: tuple[int, int],
-    wanted: int,
-    allowed: int,
-    raised_to: tuple[int, int] | None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
-    monkeypatch.setattr(resource, "setrlimit", lambda _, pair: calls.append(pair))
-    assert allow_files(wanted) == allowed
-    assert calls == ([raised_to] if raised_to else [])
 
 
 def test_syncs_are_counted_against_the_clock_and_leave_no_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 import trio
 
 import ops.node_process
+from actors.limits import SESSIONS_MAX
 from bench.line import LineBroken, new_key, open_line
 from bench.load import issue_cards
+from ops.node import FILES_BESIDE
 from ops.node_process import NodeFailed, NodeProcess, children
 
 
@@ -58,6 +61,18 @@ async def test_the_process_that_writes_the_views_ends_with_its_node(tmp_path: Pa
     with trio.fail_after(10):
         await trio.lowlevel.wait_readable(watched)
     os.close(watched)
+
+
+def test_a_node_may_hold_as_many_files_as_the_system_lets_it(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        node = NodeProcess.start(tmp_path / "node")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    allowed, _ = resource.prlimit(node.pid, resource.RLIMIT_NOFILE)
+    node.stop()
+    assert allowed == min(hard, SESSIONS_MAX + FILES_BESIDE)
 
 
 async def test_without_dev_only_enrolled_keys_connect(tmp_path: Path) -> None:

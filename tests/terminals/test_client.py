@@ -57,6 +57,15 @@ async def test_own_counters_go_on_from_the_highest_that_either_side_knows(
     assert all(entry.at_ms == 0 for entry in node.entries.values())
 
 
+async def test_own_counters_go_on_above_those_that_the_caller_chose(
+    node: FakeNode, autojump_clock: MockClock
+) -> None:
+    async with node.open() as client:
+        await client.submit(numbered(5, 9, 7))
+        (outcome,) = await client.send([numbered(1)[0][2]])
+    assert (outcome.counter, outcome.result) == (10, "posted")
+
+
 async def test_the_window_has_a_bound_and_everything_gets_through_it(
     node: FakeNode, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
