@@ -180,6 +180,7 @@ class Desk:
 
     async def _statement(self, shard: Shard, question: StatementOf) -> AnswerBody:
         history = shard.store.history(question.kind, question.owner)
+        is_unknown = shard.store.balance_rp(question.kind, question.owner) is None
         if not await shard.wait_durable(history.position):
             return _come_again(limits.BUSY_RETRY_MS)
 
@@ -193,6 +194,8 @@ class Desk:
         if found is None:
             field = "before" if question.at_ms is None else "at_ms"
             return _not_found(f"query.question.{field}", "too far back for one question")
+        if is_unknown and not found.lines and found.next < 0:
+            return _not_found("query.question.owner", "there is no such account")
         lines = tuple(
             StatementLine(line.position, line.amount_rp, line.entry) for line in found.lines
         )

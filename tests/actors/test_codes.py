@@ -15,7 +15,7 @@ from protocol import limits
 from protocol.errors import CLOSE_CODES, Code
 from tests.actors.test_terminal import Stage, on_stage, ready
 from tests.actors.world import Clock
-from tests.protocol import peer
+from tests.protocol import document, peer
 
 Act: TypeAlias = Callable[[Stage], None]
 
@@ -72,6 +72,14 @@ SHAKEN: Final[dict[Code, Act]] = {
     ),
     Code.NODE_STOPPING: stop,
 }
+WITHOUT_ERROR: Final = {
+    Code.FRAME_INVALID,
+    Code.FRAMES_EXCEEDED,
+    Code.TEXT_FRAME,
+    Code.MESSAGE_TOO_BIG,
+}
+"""Faults that the websocket finds: there is no message to answer yet."""
+
 SILENT: Final = {Code.HANDSHAKE_TIMEOUT: limits.HANDSHAKE_S, Code.IDLE: limits.IDLE_S}
 
 
@@ -80,12 +88,17 @@ def closed_with(stage: Stage, code: Code) -> None:
     *said, close = stage.wire.take()
     assert close == ["close", CLOSE_CODES[code]]
     errors = [message[1] for message in said if message[0] == "error"]
-    assert errors in ([], [code])
+    assert errors == ([] if code in WITHOUT_ERROR else [code])
 
 
 def test_every_code_is_tried() -> None:
     tried = [*UNSHAKEN, *SHAKEN, *SILENT, Code.INTERNAL_ERROR]
     assert sorted(tried) == sorted(CLOSE_CODES)
+
+
+def test_codes_that_come_without_an_error_are_told() -> None:
+    told = document.TEXT.partition("only the close frame is\nsent: ")[2].partition(", `payload")[0]
+    assert {code.strip("`") for code in told.split(", ")} == WITHOUT_ERROR
 
 
 @pytest.mark.parametrize("code", UNSHAKEN)

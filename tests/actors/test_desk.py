@@ -14,7 +14,7 @@ from actors.desk import Desk
 from actors.runtime import Report
 from actors.shard import Shard
 from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
-from engine.transaction import Purchase, Share
+from engine.transaction import Issue, Purchase, Share
 from protocol.messages import (
     AnswerBody,
     Balance,
@@ -160,6 +160,12 @@ async def test_a_statement_is_told_as_it_was_at_a_time(
     assert past.balance_rp == sum(amounts_rp)
 
 
+async def test_a_purse_that_nothing_has_moved_has_an_empty_statement(shard: Shard) -> None:
+    send(shard, Issue("NEW", "account", "dki"), terminal="DESK-2")
+    assert await answer(shard, StatementOf(PURSE, "NEW")) == Statement((), -1)
+    assert await answer(shard, StatementOf(PURSE, CARD, before=0)) == Statement((), -1)
+
+
 async def test_a_transaction_is_found_by_its_identity(shard: Shard) -> None:
     body = await answer(shard, TransactionOf("DESK-1", 2))
     assert isinstance(body, Found)
@@ -168,7 +174,13 @@ async def test_a_transaction_is_found_by_its_identity(shard: Shard) -> None:
 
 @pytest.mark.parametrize(
     "question",
-    [TransactionOf("DESK-1", 9), BalanceOf(PURSE, "NOBODY"), BalanceOf(BANK_SETTLEMENT, "bca")],
+    [
+        TransactionOf("DESK-1", 9),
+        BalanceOf(PURSE, "NOBODY"),
+        BalanceOf(BANK_SETTLEMENT, "bca"),
+        StatementOf(PURSE, "NOBODY"),
+        StatementOf(BANK_SETTLEMENT, "bca"),
+    ],
 )
 async def test_what_does_not_exist_is_not_found(shard: Shard, question: Question) -> None:
     body = await answer(shard, question)
