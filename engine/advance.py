@@ -97,6 +97,7 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         programmes,
         card.holds,
         card.successor,
+        card.replaced,
         card.before,
     )
     change = _CHANGES.get(type(entry.intent))
@@ -155,7 +156,13 @@ def _issued(card: Card, entry: Entry) -> Card:
 def _replaced(card: Card, entry: Entry) -> Card:
     intent = entry.intent
     assert isinstance(intent, Replace)
-    return replace(card, status=CardStatus.REPLACED, successor=intent.new_card, holds=())
+    return replace(
+        card,
+        status=CardStatus.REPLACED,
+        successor=intent.new_card,
+        replaced=card.last,
+        holds=(),
+    )
 
 
 def _held(card: Card, entry: Entry) -> Card:

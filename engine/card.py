@@ -61,9 +61,10 @@ class HeldAmount(Struct, frozen=True, array_like=True, gc=False):
 class Card(Struct, frozen=True, array_like=True, gc=False):
     """A card as it stands after the entry at position `last` (-1: none yet).
 
-    `successor` is the card that replaced it. Holds that have expired may still be listed. `before`
-    is its last entry of the time before it took over from another card, if advices told of it then
-    (-1: none): the chain of its entries leads to that other card.
+    `successor` is the card that replaced it, `replaced` the position of the entry that did so (-1:
+    none); what is about it after that is no history of the new card. `before` is its last entry of
+    the time before it took over from another card, if advices told of it then (-1: none): the chain
+    of its entries leads to that other card. Holds that have expired may still be listed.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Card(Struct, frozen=True, array_like=True, gc=False):
     programmes: Programmes = ()
     holds: tuple[HeldAmount, ...] = ()
     successor: str = ""
+    replaced: int = -1
     before: int = -1
 
     def purse(self, programme: str) -> Purse | None:

@@ -175,7 +175,7 @@ class AccountHistory:
             # refused before the card existed is no link.
             entry = self._journal.entry_at(before - 1)
             name = self._chain_of(entry)
-            if (entry.posted or entry.previous >= 0) and self._leads_here(name):
+            if (entry.posted or entry.previous >= 0) and self._leads_here(before - 1, name):
                 return self._chain(before - 1, name)
         chain = self._chain(card.last, card.id)
         for link in islice(chain, CHAIN_STEPS_MAX):
@@ -216,7 +216,7 @@ class AccountHistory:
             return entry.intent.new_card
         return name
 
-    def _leads_here(self, name: str) -> bool:
+    def _leads_here(self, position: int, name: str) -> bool:
         assert self._card is not None
         while card := self._card_named(name):
             if card.before >= 0:
@@ -224,6 +224,9 @@ class AccountHistory:
                 return False
             if card.id == self._card.id:
                 return True
+            if position > card.replaced:
+                # What came late, after the money had gone over to the new card.
+                return False
             name = card.successor
         return False
 

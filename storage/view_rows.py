@@ -52,7 +52,7 @@ DERIVED_TABLES: Final = (
 VIEWS_TABLES: Final = (*DERIVED_TABLES, STANDING)
 """The tables of the views' store."""
 
-VIEWS_FORMAT: Final = 1
+VIEWS_FORMAT: Final = 2
 """Counted up when a row changes its shape; views of another format are built anew."""
 
 STANDING_KEY: Final = b"standing"

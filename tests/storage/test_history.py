@@ -170,6 +170,17 @@ def test_what_was_held_on_a_replaced_card_is_history_of_the_new_one(city: City) 
     assert [line.amount_rp for line in of_the_old_card] == [-50_000, 50_000]
 
 
+def test_what_came_late_for_a_replaced_card_is_no_history_of_the_new_one(city: City) -> None:
+    late = replace(tap(), proof=PROOF)
+    city.run(tap(), Replace(CARDS[0], CARDS[2]), late, tap(), tap(CARDS[2]), late, tap(CARDS[2]))
+    history = city.shard.history(PURSE, CARDS[2])
+    lines = all_lines(history, None, 10)
+    assert [line.position for line in lines] == [10, 8, 5, 4, 2]
+    for before in range(12):
+        expected = [line for line in lines if line.position < before]
+        assert all_lines(history, before, 10) == expected
+
+
 def test_what_advices_told_of_a_card_before_it_took_over_is_not_lost(city: City) -> None:
     advice = replace(tap(CARDS[2]), proof=PROOF)
     city.run(advice, tap(), advice, tap(), Replace(CARDS[0], CARDS[2]), tap(CARDS[2]))
