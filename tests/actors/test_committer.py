@@ -160,7 +160,7 @@ async def test_a_shard_that_broke_does_not_wait_for_room_on_the_disk(
     break_it(shard, sender, monkeypatch)
     committer = Committer(shard, offload=on_the_spot, report=lambda _: None)
     with pytest.raises(ValueError, match="planted"):
-        await committer._commit(block)  # noqa: SLF001 - it is in the middle of it
+        await committer._commit(block, trio.Event())  # noqa: SLF001 - it is in the middle of it
 
 
 async def committing(shard: Shard, checkpointer: Checkpointer, sender: Sender) -> None:
