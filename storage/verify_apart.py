@@ -74,7 +74,8 @@ def verify_apart(path: Path, scratch: Path, *, progress: Callable[[int], object]
         reader = held.enter_context(
             subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
         )
-        held.callback(reader.kill)
+        # A caller who gives up does not wait for the end of the journal.
+        held.push(lambda failed, *_: reader.kill() if failed else None)
         assert reader.stdout is not None
         blocks = entries = 0
         for said in map(_LINE.decode, reader.stdout):
