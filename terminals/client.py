@@ -232,6 +232,11 @@ class TerminalClient:
         """What has been done so far."""
         return self._work.statistics
 
+    @property
+    def last_counter(self) -> int:
+        """The highest counter that the terminal has used, or that the node has seen of it."""
+        return self._counter
+
     async def submit(self, transactions: Sequence[tuple[int, int, Intent]]) -> list[Outcome]:
         """Submit transactions under counters of the caller's choice; wait for all outcomes.
 

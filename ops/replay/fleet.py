@@ -1,9 +1,12 @@
 """Many terminals over few connections: a terminal is connected while it has something to do.
 
 Steps are taken in time order, and no card is at two terminals at once: what a card does next is
-sent when the node has answered what it did before. A connection that has nothing to do is kept
-until another terminal needs its place. Then the one goes whose terminal is needed again last: the
-file tells, and against dropping what was idle longest that saves two connections of five.
+sent when the node has answered what it did before. A terminal sends its steps in their order, few
+at a time, so that a replay that is broken off leaves no wide gap among its numbers.
+
+A connection that has nothing to do is kept until another terminal needs its place. Then the one
+goes whose terminal is needed again last: the file tells, and against dropping what was idle
+longest that saves two connections of five.
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ from typing import Final, TypeAlias
 import trio
 
 from ops.replay.plan import Step
-from protocol.limits import TRANSACTIONS_PER_FRAME_MAX
 from terminals.client import TerminalClient
 
 IN_FLIGHT_MAX: Final = 256
 """Steps taken and not answered. They may overtake each other where their cards differ, so this is
 also how far the order in the ledger can be from that of the file."""
+BATCH_MAX: Final = 8
+"""Steps of a terminal sent at once. While it is busy some may be decided before earlier ones, so
+this is also how wide a gap can be."""
 
 OpenTerminal: TypeAlias = Callable[[str], AbstractAsyncContextManager[TerminalClient]]
 """Opens the client of a terminal."""
@@ -31,18 +36,37 @@ OpenTerminal: TypeAlias = Callable[[str], AbstractAsyncContextManager[TerminalCl
 
 @dataclass(slots=True, eq=False)
 class _Berth:
-    """A terminal: what it has to send now, when it is needed again, whether it is connected."""
+    """A terminal: what it has to send, when it is needed again, whether it is connected.
+
+    A step in its line is free once the node has answered what its card did before.
+    """
 
     terminal: str
-    ready: deque[Step] = field(default_factory=deque)
+    line: deque[Step] = field(default_factory=deque)
+    free: set[Step] = field(default_factory=set)
     ahead: deque[int] = field(default_factory=deque)
     connected: bool = False
     leaving: bool = False
     wake: trio.Event = field(default_factory=trio.Event)
 
     @property
+    def ready(self) -> bool:
+        """Whether the next step can be sent."""
+        return bool(self.line) and self.line[0] in self.free
+
+    def take(self) -> list[Step]:
+        """Return what is to be sent now."""
+        taken: list[Step] = []
+        while self.ready and len(taken) < BATCH_MAX:
+            taken.append(self.line.popleft())
+            self.free.discard(taken[-1])
+        return taken
+
+    @property
     def needed(self) -> float:
         """The number of the step that it is needed for next; infinity if for none."""
+        if self.line:
+            return -1
         return self.ahead[0] if self.ahead else math.inf
 
 
@@ -116,20 +140,25 @@ class Fleet:
         return berth
 
     def _take(self, step: Step, nursery: trio.Nursery) -> None:
+        self._berth(step.terminal).line.append(step)
         waiting = self._cards.get(step.trip.card)
         if waiting is not None:
             waiting.append(step)
             return
         self._cards[step.trip.card] = deque()
-        self._make_ready(step, nursery)
+        self._set_free(step, nursery)
 
-    def _make_ready(self, step: Step, nursery: trio.Nursery) -> None:
+    def _set_free(self, step: Step, nursery: trio.Nursery) -> None:
+        # Never stuck: of all steps that are taken and not answered, the first is free and the
+        # first of its line.
         berth = self._berth(step.terminal)
-        berth.ready.append(step)
+        berth.free.add(step)
+        if berth.line[0] is not step:
+            return
         if berth in self._idle:
             del self._idle[berth]
             berth.wake.set()
-        elif not berth.connected and len(berth.ready) == 1:
+        elif not berth.connected:
             self._queue.append(berth)
             self._settle(nursery)
 
@@ -153,11 +182,13 @@ class Fleet:
     async def _serve(self, berth: _Berth, nursery: trio.Nursery) -> None:
         async with self._open_terminal(berth.terminal) as client:
             while steps := await self._next(berth, nursery):
+                resent = client.statistics.resent
                 outcomes = await client.submit(
                     [(step.counter, step.at_ms, step.intent) for step in steps]
                 )
                 for step, outcome in zip(steps, outcomes, strict=True):
                     step.outcome = outcome
+                    step.was_resent = client.statistics.resent > resent
                     self._answered(step, nursery)
         self._leaving -= berth.leaving
         self._connected -= 1
@@ -174,16 +205,13 @@ class Fleet:
             self._idle[berth] = None
             self._settle(nursery)
             await berth.wake.wait()
-        if berth.leaving:
-            return []
-        count = min(len(berth.ready), TRANSACTIONS_PER_FRAME_MAX)
-        return [berth.ready.popleft() for _ in range(count)]
+        return [] if berth.leaving else berth.take()
 
     def _answered(self, step: Step, nursery: trio.Nursery) -> None:
         self._on_answer(step)
         self._room.release()
         waiting = self._cards[step.trip.card]
         if waiting:
-            self._make_ready(waiting.popleft(), nursery)
+            self._set_free(waiting.popleft(), nursery)
         else:
             del self._cards[step.trip.card]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import trio
 
@@ -27,25 +27,37 @@ AUDITORS: Final = 4
 FAR_FUTURE: Final = 2**53 - 1
 
 
-async def position_now(open_terminal: OpenTerminal) -> int:
-    """Return where the journal stands.
+class Standing(NamedTuple):
+    """Where the journal stands, and what the operators have earned up to there."""
+
+    position: int
+    revenue_rp: dict[str, int]
+
+
+async def standing(open_terminal: OpenTerminal, operators: Iterable[str]) -> Standing:
+    """Return where the ledger stands.
 
     Raises:
       TerminalError: the node did not let us in.
       ReplayError: the node does not tell.
     """
+    position, revenue_rp = FAR_FUTURE, dict[str, int]()
     async with open_terminal(f"{AUDITOR}1") as client:
-        # A balance in the far future is that of now, and says at which position it stands.
-        answer = await client.query(["balance", OPERATOR_REVENUE, "transjakarta", FAR_FUTURE])
-    if not isinstance(answer, Balance):
-        raise ReplayError(f"the node does not say where its journal stands: {answer}")
-    return answer.position
+        # An account that there is not yet stands at zero, also in the past. So all are asked as
+        # they stand where the first stood.
+        for operator in operators:
+            answer = await client.query(["balance", OPERATOR_REVENUE, operator, position])
+            if not isinstance(answer, Balance):
+                raise ReplayError(f"the node does not say where its journal stands: {answer}")
+            position = answer.position
+            revenue_rp[operator] = answer.balance_rp
+    return Standing(position, revenue_rp)
 
 
 async def issue_cards(
     open_terminal: OpenTerminal, banks: Mapping[str, str], on_card: Callable[[], None]
-) -> int:
-    """Issue the cards that the ledger does not know; return how many.
+) -> set[str]:
+    """Issue the cards that the ledger does not know; return these.
 
     Issues take the next counters of the terminals `issuer-BANK`, so that their ids say nothing of
     the file. They need not: a card is issued once, whoever tries.
@@ -62,7 +74,7 @@ async def issue_cards(
     cards: defaultdict[str, list[str]] = defaultdict(list)
     for card, bank in banks.items():
         cards[bank].append(card)
-    issued: list[str] = []
+    issued: set[str] = set()
 
     async def issue(bank: str) -> None:
         async with open_terminal(ISSUER + bank) as client:
@@ -74,12 +86,13 @@ async def issue_cards(
                     # Another replay may have been quicker.
                     if outcome.reason not in {"", Reason.CARD_EXISTS}:
                         raise ReplayError(f"card {card} was not issued: {outcome.reason}")
-                    issued.extend([card] if outcome.result == "posted" else [])
+                    if outcome.result == "posted":
+                        issued.add(card)
 
     async with trio.open_nursery() as nursery:
         for bank in cards:
             nursery.start_soon(issue, bank)
-    return len(issued)
+    return issued
 
 
 async def _unknown_cards(
@@ -113,17 +126,30 @@ async def look_up(
         step.found = await client.query(["transaction", step.terminal, step.counter])
         on_step()
 
+    await ask_side_by_side(open_terminal, steps, look)
+
+
+async def ask_side_by_side(
+    open_terminal: OpenTerminal,
+    items: Iterable[T],
+    ask: Callable[[TerminalClient, T], Awaitable[None]],
+) -> None:
+    """Ask something about each item, on several connections.
+
+    Raises:
+      ExceptionGroup: of TerminalError, when the node did not let us in, or of what `ask` raises.
+    """
     async with AsyncExitStack() as stack:
         clients = [
             await stack.enter_async_context(open_terminal(f"{AUDITOR}{number}"))
             for number in range(1, AUDITORS + 1)
         ]
-        await _side_by_side(clients, steps, look)
+        await _side_by_side(clients, items, ask)
 
 
 async def _side_by_side(
     clients: Sequence[TerminalClient],
-    items: Sequence[T],
+    items: Iterable[T],
     work: Callable[[TerminalClient, T], Awaitable[None]],
 ) -> None:
     """Work on all items, on each client as many at a time as it may have questions open."""

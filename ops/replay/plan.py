@@ -1,42 +1,37 @@
-"""From trips to transactions, whose ids and content depend on nothing but the days in the file.
+"""From trips to transactions: what the ledger holds keeps its id, what is new gets the next one.
 
 A terminal numbers what happens at it day by day: its counter is the number of days since
-2000-01-01, times a million, plus the place among the taps of that day. So a file that is replayed
-again posts nothing new; a file with other days posts its own; and one day means the same
-transactions in every file that holds that day whole. What belongs to a trip counts on the day of
-its tap-in, also a tap-out after midnight.
+2000-01-01, times a million, plus a number. The taps of a day are numbered in the order of their
+times; what an earlier replay has posted is recognised by its proof, wherever it stands, and keeps
+the number it has. So a file that is replayed again, alone or as a part of a longer, mended or
+reordered one, posts nothing but what is new in it. What belongs to a trip counts on the day of its
+tap-in, also a tap-out after midnight.
 
 Money gets onto a card before it is spent, also day by day: in the morning the card's bank loads
 what the trips of the day will cost, in tens of thousands of rupiah, as a terminal `loader-BANK`.
-(One sum for the whole file would be another sum, under the same id, in the next file.) A day's
-rides stay far below the ceiling of a purse; if ever they did not, an advice is posted all the
-same, and filed as an exception.
+If a longer file has more trips of that day, what then is short is loaded on top. A day's rides stay
+far below the ceiling of a purse; if ever they did not, an advice is posted all the same, and filed
+as an exception.
 
-Cards are not issued here: whether a card exists is asked of the ledger (ops.replay.cards).
+Cards are not issued here: whether a card exists is asked of the ledger (ops.replay.ledger).
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from engine.calendar import DAY_MS, WIB_OFFSET_MS, day_of
-from ops.replay.errors import ReplayError
+from ops.replay.held import Held, counter_of, day_of_counter, load_proof, proof_in, tap_proof
 from ops.replay.trips import LOADER, Touch, Trip
 from terminals import intents
 from terminals.intents import Intent
-from terminals.messages import AnswerBody, Outcome
+from terminals.messages import AnswerBody, Entry, Outcome
 
-DAY_2000: Final = 10_957
-"""2000-01-01, counted from 1970-01-01."""
-PER_DAY_MAX: Final = 1_000_000
-"""Counters of one terminal for one day; a tap each tenth of a second."""
 LOAD_STEP_RP: Final = 10_000
 """Banks load no smaller amounts."""
-PROOF_BYTES: Final = 8
 
 Direction: TypeAlias = Literal["in", "out"]
 Kind: TypeAlias = Direction | Literal["load"]
@@ -53,7 +48,9 @@ class Step:
       at_ms: the time that it carries.
       due_ms: the time in the file at which it is sent.
       amount_rp: on a tap-in and a load; a tap-out carries none.
+      is_held: whether the ledger holds it since an earlier replay, under this id.
       outcome: what the node said.
+      was_resent: whether it may have been sent more than once in this replay.
       found: what the ledger holds under its id, once it was asked.
     """
 
@@ -65,7 +62,9 @@ class Step:
     due_ms: int
     amount_rp: int
     intent: Intent
+    is_held: bool
     outcome: Outcome | None = None
+    was_resent: bool = False
     found: AnswerBody | None = None
 
     @property
@@ -73,13 +72,22 @@ class Step:
         """Whether it is one end of a trip."""
         return self.kind != "load"
 
+    @property
+    def day(self) -> int:
+        """The day that its counter belongs to."""
+        return day_of_counter(self.counter)
+
+    @property
+    def proof(self) -> bytes:
+        """By which it is recognised."""
+        return proof_in(self.intent)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All transactions of a file, in the order of sending, and the bank of each card."""
+    """All transactions of a file, in the order of sending."""
 
     steps: list[Step]
-    banks: dict[str, str]
 
     @property
     def taps(self) -> list[Step]:
@@ -87,31 +95,66 @@ class Plan:
         return [step for step in self.steps if step.is_tap]
 
 
-def make_plan(trips: Sequence[Trip]) -> Plan:
+def make_plan(trips: Sequence[Trip], held: Held) -> Plan:
     """Return what has to be sent for these trips.
+
+    Args:
+      trips: of the file, in any order.
+      held: what the ledger holds of them, and what takes a number that they might get.
 
     Raises:
       ReplayError: more taps at one stop on one day than there are counters.
     """
-    steps = [*_loads(trips), *_taps(trips)]
-    # A card's load comes before its first tap of the day, and that at the same moment in the file.
+    numbers = _Numbers(held)
+    steps = [*_loads(trips, held, numbers), *_taps(trips, held, numbers)]
+    # A card's loads come before its first tap of the day, and that at the same moment in the file.
     steps.sort(key=lambda step: (step.due_ms, step.is_tap, step.trip.trans_id, step.kind))
-    return Plan(steps, {trip.card: trip.bank for trip in trips})
+    return Plan(steps)
 
 
-def _taps(trips: Iterable[Trip]) -> Iterator[Step]:
-    at_stops: defaultdict[tuple[str, int], list[tuple[int, str, Direction, Trip]]] = defaultdict(
-        list
-    )
-    for trip in trips:
-        day = day_of(trip.tap_in.at_ms)
-        for direction, touch in _touches(trip):
-            tap = (touch.at_ms, trip.trans_id, direction, trip)
-            at_stops[touch.terminal, day].append(tap)
-    for (terminal, day), taps in at_stops.items():
-        # In order of (time, transID, direction), which no two taps of a stop share.
-        for number, (at_ms, _, direction, trip) in enumerate(sorted(taps), start=1):
-            yield _tap(trip, direction, at_ms, terminal, _counter(terminal, day, number))
+class _Numbers:
+    """Gives out the numbers of terminals, day by day, that nothing in the ledger has."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._last: Counter[tuple[str, int]] = Counter()
+
+    def next_counter(self, terminal: str, day: int) -> int:
+        while True:
+            self._last[terminal, day] += 1
+            counter = counter_of(terminal, day, self._last[terminal, day])
+            if self._held.under(terminal, counter) is None:
+                return counter
+
+
+def _taps(trips: Iterable[Trip], held: Held, numbers: _Numbers) -> Iterator[Step]:
+    taps: list[tuple[int, str, Direction, str, Trip]] = [
+        (touch.at_ms, trip.trans_id, direction, touch.terminal, trip)
+        for trip in trips
+        for direction, touch in _touches(trip)
+    ]
+    # In order of (time, transID, direction), which no two taps share: also the order of sending.
+    for at_ms, trans_id, direction, terminal, trip in sorted(taps):
+        amount_rp = trip.amount_rp if direction == "in" else 0
+        intent = intents.tap(
+            trip.card,
+            amount_rp,
+            trip.operator,
+            direction,
+            place=terminal,
+            line=trip.corridor,
+            proof=tap_proof(trans_id, direction),
+        )
+        known = held.with_proof(proof_in(intent))
+        if known is not None:
+            # Where row and ledger differ the node will say so, and nothing is posted.
+            sender, counter = known.terminal, known.counter
+        else:
+            sender = terminal
+            counter = numbers.next_counter(terminal, day_of(trip.tap_in.at_ms))
+        yield Step(
+            direction, trip, sender, counter, at_ms, at_ms, amount_rp, intent, known is not None
+        )
 
 
 def _touches(trip: Trip) -> Iterator[tuple[Direction, Touch]]:
@@ -120,57 +163,51 @@ def _touches(trip: Trip) -> Iterator[tuple[Direction, Touch]]:
         yield "out", trip.tap_out
 
 
-def _tap(trip: Trip, direction: Direction, at_ms: int, terminal: str, counter: int) -> Step:
-    amount_rp = trip.amount_rp if direction == "in" else 0
-    intent = intents.tap(
-        trip.card,
-        amount_rp,
-        trip.operator,
-        direction,
-        place=terminal,
-        line=trip.corridor,
-        proof=_proof(trip.trans_id, direction),
-    )
-    return Step(direction, trip, terminal, counter, at_ms, at_ms, amount_rp, intent)
-
-
-def _loads(trips: Iterable[Trip]) -> Iterator[Step]:
-    days: defaultdict[tuple[str, int], defaultdict[str, list[Trip]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for trip in trips:
+def _loads(trips: Iterable[Trip], held: Held, numbers: _Numbers) -> Iterator[Step]:
+    days: defaultdict[tuple[str, int], list[Trip]] = defaultdict(list)
+    for trip in sorted(trips, key=lambda trip: (trip.tap_in.at_ms, trip.trans_id)):
         if trip.amount_rp:
-            days[trip.bank, day_of(trip.tap_in.at_ms)][trip.card].append(trip)
-    for (_, day), cards in days.items():
-        for number, card in enumerate(sorted(cards), start=1):
-            yield _load(day, number, cards[card])
+            days[trip.card, day_of(trip.tap_in.at_ms)].append(trip)
+    # Each card and day comes with its first trip of the day, so these are in the order of sending.
+    for (_, day), paid in days.items():
+        yield from _loads_of_day(day, paid, held, numbers)
 
 
-def _load(day: int, number: int, paid: Sequence[Trip]) -> Step:
-    card, bank = paid[0].card, paid[0].bank
-    spent_rp = sum(trip.amount_rp for trip in paid)
-    amount_rp = -(-spent_rp // LOAD_STEP_RP) * LOAD_STEP_RP
-    first = min(paid, key=lambda trip: (trip.tap_in.at_ms, trip.trans_id))
-    midnight_ms = day * DAY_MS - WIB_OFFSET_MS
-    terminal = LOADER + bank
-    return Step(
-        "load",
-        first,
-        terminal,
-        _counter(terminal, day, number),
-        midnight_ms,
-        first.tap_in.at_ms,
-        amount_rp,
-        intents.top_up(card, amount_rp, bank, proof=_proof(card, "load", str(day))),
+def _loads_of_day(day: int, paid: Sequence[Trip], held: Held, numbers: _Numbers) -> Iterator[Step]:
+    first = paid[0]
+    earlier = list(_earlier_loads(first.card, day, held))
+    for entry in earlier:
+        yield _load_step(first, entry.terminal, entry.counter, entry.at_ms, entry.intent, held=True)
+    new_rp = sum(
+        trip.amount_rp for trip in paid if held.with_proof(tap_proof(trip.trans_id, "in")) is None
     )
+    loaded_rp = sum(_amount_rp(entry.intent) for entry in earlier)
+    short_rp = new_rp + held.spent_rp(first.card, day) - loaded_rp
+    if new_rp and short_rp > 0:
+        amount_rp = -(-short_rp // LOAD_STEP_RP) * LOAD_STEP_RP
+        proof = load_proof(first.card, day, len(earlier))
+        intent = intents.top_up(first.card, amount_rp, first.bank, proof=proof)
+        terminal = LOADER + first.bank
+        counter = numbers.next_counter(terminal, day)
+        yield _load_step(first, terminal, counter, day * DAY_MS - WIB_OFFSET_MS, intent, held=False)
 
 
-def _counter(terminal: str, day: int, number: int) -> int:
-    if number >= PER_DAY_MAX:
-        raise ReplayError(f"{terminal}: {PER_DAY_MAX:,} or more taps on one day")
-    return (day - DAY_2000) * PER_DAY_MAX + number
+def _earlier_loads(card: str, day: int, held: Held) -> Iterator[Entry]:
+    earlier = 0
+    while entry := held.with_proof(load_proof(card, day, earlier)):
+        yield entry
+        earlier += 1
 
 
-def _proof(*parts: str) -> bytes:
-    # Stands for the chip's own proof, which the file does not have.
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=PROOF_BYTES).digest()
+def _load_step(
+    first: Trip, terminal: str, counter: int, at_ms: int, intent: Intent, *, held: bool
+) -> Step:
+    due_ms = first.tap_in.at_ms
+    amount_rp = _amount_rp(intent)
+    return Step("load", first, terminal, counter, at_ms, due_ms, amount_rp, intent, held)
+
+
+def _amount_rp(load: Intent) -> int:
+    amount_rp = load[2]
+    assert isinstance(amount_rp, int), "what is recognised as a load is one"
+    return amount_rp

@@ -1,18 +1,20 @@
 """The file against the ledger: what was taken, what is posted, and every difference.
 
 What the ledger holds is what it answered when it was asked for each transaction by its id, line
-by line of its entry; nothing here relies on what was sent.
+by line of its entry; nothing here relies on what was sent. What stands under other ids than ours
+would show in the operators' accounts, which are compared with what is new.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
 from ops.replay.csv_file import BadRow, Reading
+from ops.replay.ledger import Standing
 from ops.replay.plan import Plan, Step
 from terminals.messages import Entry, Found
 
@@ -26,7 +28,8 @@ class Difference(NamedTuple):
     Attributes:
       line: of the file.
       trans_id: of the row.
-      what: `in`, `out` or `load` for a transaction, `row` for a row that was not taken.
+      what: `in`, `out` or `load` for a transaction, `row` for a row that was not taken, `account`
+        for an operator's account; then there is no line.
       terminal, counter: the id in the ledger; empty and 0 for a row.
       file_rp, ledger_rp: what it is about.
       reason: what is different.
@@ -57,8 +60,8 @@ class Reconciliation:
 
     Attributes:
       taps_sent: that the node gave a final answer to.
-      posted: of them, new in the ledger.
-      duplicates: of them, in the ledger since an earlier replay.
+      posted: of them, new in the ledger by this replay.
+      duplicates: of them, in the ledger by an earlier replay, or by another at the same time.
       refused: of them, neither.
       loaded_rp: on the cards of this file, on its days, as the ledger has it.
       exceptions: what the ledger dislikes in what it posted, with how often.
@@ -83,24 +86,25 @@ class Reconciliation:
         return all(difference.explained for difference in self.differences)
 
 
-def reconcile(reading: Reading, plan: Plan, first_position: int) -> Reconciliation:
+def reconcile(reading: Reading, plan: Plan, before: Standing, after: Standing) -> Reconciliation:
     """Compare a file with what the ledger holds of it.
 
     Args:
       reading: what the file holds.
       plan: what was made of it, sent, and looked up in the ledger.
-      first_position: where the journal stood before anything was sent.
+      before: how the ledger stood when nothing was sent yet.
+      after: how it stood when all was answered.
     """
     taps = plan.taps
     answered = [step.outcome for step in taps if step.outcome is not None]
     posted = [outcome for outcome in answered if outcome.result == "posted"]
-    new = sum(outcome.position >= first_position for outcome in posted)
+    new = [step for step in taps if _is_new(step, before.position)]
     operators, banks = _operators(taps), _banks(plan)
     refused_rp = sum(row.amount_rp for row in reading.refused)
     return Reconciliation(
         taps_sent=len(answered),
-        posted=new,
-        duplicates=len(posted) - new,
+        posted=len(new),
+        duplicates=len(posted) - len(new),
         refused=len(answered) - len(posted),
         loaded_rp=sum(_loaded_rp(entry) for entry in _entries(plan.steps)),
         exceptions=dict(
@@ -115,8 +119,33 @@ def reconcile(reading: Reading, plan: Plan, first_position: int) -> Reconciliati
         differences=[
             *_rows_not_taken(reading.refused),
             *(difference for step in plan.steps for difference in _difference(step)),
+            *_accounts_moved(new, before.revenue_rp, after.revenue_rp),
         ],
     )
+
+
+def _is_new(step: Step, first_position: int) -> bool:
+    """Tell whether a step was posted by this replay, and by no other that runs beside it."""
+    outcome = step.outcome
+    if outcome is None or outcome.result != "posted" or outcome.position < first_position:
+        return False
+    # An answer that was lost with its connection comes as a repeated one.
+    return not outcome.repeated or step.was_resent
+
+
+def _accounts_moved(
+    new: Sequence[Step], before_rp: Mapping[str, int], after_rp: Mapping[str, int]
+) -> Iterator[Difference]:
+    posted_rp = Counter[str]()
+    for entry in _entries(new):
+        posted_rp.update(_line_rp(entry, OPERATOR_REVENUE))
+    for operator in after_rp:
+        moved_rp = after_rp[operator] - before_rp[operator]
+        if moved_rp != posted_rp[operator]:
+            reason = f"{operator}'s account moved by other taps than those of this replay"
+            yield Difference(
+                0, "", "account", "", 0, posted_rp[operator], moved_rp, reason, explained=False
+            )
 
 
 def _entries(steps: Iterable[Step]) -> Iterator[Entry]:
@@ -210,7 +239,8 @@ def _disagreement(step: Step, entry: Entry, ledger_rp: int) -> str:
     if entry.reason:
         return f"refused: {entry.reason}"
     if list(entry.intent) != list(step.intent) or entry.at_ms != step.at_ms:
-        return "the ledger holds another transaction under this id"
+        conflict = step.outcome.detail if step.outcome else ""
+        return f"the ledger holds it otherwise{f' ({conflict})' if conflict else ''}"
     if ledger_rp != step.amount_rp:
         return "posted to another account"
     if _line_rp(entry, PURSE).get(step.trip.card, 0) != (-ledger_rp if step.is_tap else ledger_rp):

@@ -162,15 +162,19 @@ def _show_refused(console: Console, refused: Sequence[BadRow]) -> None:
 
 def _show_differences(console: Console, differences: Sequence[Difference]) -> None:
     for difference in differences[:SHOWN_MAX]:
-        where = f" at {difference.terminal}/{difference.counter}" if difference.terminal else ""
-        console.print(
-            escape(
-                f"line {difference.line} ({difference.trans_id}) {difference.what}{where}: "
-                f"Rp{difference.file_rp:,} in the file, Rp{difference.ledger_rp:,} in the ledger: "
-                f"{difference.reason}"
-            )
+        text = (
+            f"{_place(difference)}: Rp{difference.file_rp:,} in the file, "
+            f"Rp{difference.ledger_rp:,} in the ledger: {difference.reason}"
         )
+        console.print(escape(text))
     _show_rest(console, len(differences))
+
+
+def _place(difference: Difference) -> str:
+    if not difference.line:
+        return difference.what
+    row = f"line {difference.line} ({difference.trans_id}) {difference.what}"
+    return f"{row} at {difference.terminal}/{difference.counter}" if difference.terminal else row
 
 
 def _show_rest(console: Console, count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import Final, NamedTuple
@@ -12,11 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ops.replay.csv_file import Reading
-from ops.replay.fleet import Fleet
-from ops.replay.ledger import issue_cards, look_up, position_now
+from ops.replay.fleet import Fleet, OpenTerminal
+from ops.replay.held import Held
+from ops.replay.ledger import issue_cards, look_up, standing
 from ops.replay.plan import make_plan
 from ops.replay.reconcile import Reconciliation, reconcile
 from ops.replay.report import Course
+from ops.replay.survey import AT_ONCE_MAX, look_back
+from ops.replay.trips import OPERATORS, Trip
 from terminals.client import ClientOptions, TerminalClient, open_terminal
 
 OPTIONS: Final = ClientOptions(
@@ -57,7 +61,43 @@ async def replay_trips(
     Cancellation: what was sent may have been posted; to replay the file again is safe.
     """
     began_s = time.monotonic()
-    plan = make_plan(reading.trips)
+    trips = reading.trips
+    banks = {trip.card: trip.bank for trip in trips}
+    open_client = _opener(target)
+    before = await standing(open_client, OPERATORS)
+    with _progress(console) as progress:
+        looked = progress.add_task("cards", total=len(banks))
+        issued = await issue_cards(open_client, banks, lambda: progress.advance(looked))
+        # An empty journal need not be asked.
+        known = [card for card in banks if card not in issued]
+        at_once = min(AT_ONCE_MAX, target.terminals_max)
+        is_empty = not before.position
+        held = Held() if is_empty else await _held(open_client, trips, known, at_once, progress)
+        plan = make_plan(trips, held)
+        sent = progress.add_task("taps and loads", total=len(plan.steps))
+        asked = progress.add_task("asked of the ledger", total=len(plan.steps))
+        fleet = Fleet(
+            open_client,
+            terminals_max=target.terminals_max,
+            on_answer=lambda _: progress.advance(sent),
+        )
+        stream_began_s = time.monotonic()
+        await fleet.send(plan.steps, speed=target.speed)
+        streamed_s = time.monotonic() - stream_began_s
+        after = await standing(open_client, OPERATORS)
+        await look_up(open_client, plan.steps, lambda: progress.advance(asked))
+    course = Course(
+        cards=len(banks),
+        cards_issued=len(issued),
+        loads_sent=len(plan.steps) - len(plan.taps),
+        connections=fleet.connections,
+        streamed_s=streamed_s,
+        took_s=time.monotonic() - began_s,
+    )
+    return reconcile(reading, plan, before, after), course
+
+
+def _opener(target: Target) -> OpenTerminal:
     chance = Random()
 
     def open_client(terminal: str) -> AbstractAsyncContextManager[TerminalClient]:
@@ -70,30 +110,25 @@ async def replay_trips(
             options=OPTIONS,
         )
 
-    first_position = await position_now(open_client)
-    with _progress(console) as progress:
-        cards = progress.add_task("cards", total=len(plan.banks))
-        sent = progress.add_task("taps and loads", total=len(plan.steps))
-        asked = progress.add_task("asked of the ledger", total=len(plan.steps))
-        cards_issued = await issue_cards(open_client, plan.banks, lambda: progress.advance(cards))
-        fleet = Fleet(
-            open_client,
-            terminals_max=target.terminals_max,
-            on_answer=lambda _: progress.advance(sent),
-        )
-        stream_began_s = time.monotonic()
-        await fleet.send(plan.steps, speed=target.speed)
-        streamed_s = time.monotonic() - stream_began_s
-        await look_up(open_client, plan.steps, lambda: progress.advance(asked))
-    course = Course(
-        cards=len(plan.banks),
-        cards_issued=cards_issued,
-        loads_sent=len(plan.steps) - len(plan.taps),
-        connections=fleet.connections,
-        streamed_s=streamed_s,
-        took_s=time.monotonic() - began_s,
+    return open_client
+
+
+async def _held(
+    open_client: OpenTerminal,
+    trips: Sequence[Trip],
+    cards: Sequence[str],
+    at_once: int,
+    progress: Progress,
+) -> Held:
+    task = progress.add_task("posted before", total=None)
+    return await look_back(
+        open_client,
+        trips,
+        cards,
+        at_once=at_once,
+        on_total=lambda total: progress.update(task, total=total),
+        on_one=lambda: progress.advance(task),
     )
-    return reconcile(reading, plan, first_position), course
 
 
 def _progress(console: Console) -> Progress:

@@ -12,6 +12,7 @@ from engine.limits import NAME_LENGTH_MAX
 BANKS: Final = frozenset({"bni", "brizzi", "dki", "emoney", "flazz", "online"})
 """Issuers in the public data set; another one is taken by its name, and noted."""
 
+OPERATORS: Final[tuple[str, ...]] = ("mikrotrans", "royaltrans", "transjakarta")
 ROYALTRANS_RP: Final = 20_000
 FULL_FARE_RP: Final = 3_500
 

@@ -12,15 +12,20 @@ from typing import Any
 
 def run(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run `jakarta-one` with arguments; `home` keeps what it saves out of the real one."""
-    places = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")} if home else {}
     return subprocess.run(
         [sys.executable, "-m", "ops", *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
-        env={**os.environ, **places, "COLUMNS": "120"},
+        env=environment(home),
     )
+
+
+def environment(home: Path | None) -> dict[str, str]:
+    """Return the environment of a command whose own files lie in `home`."""
+    places = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / "config")} if home else {}
+    return {**os.environ, **places, "COLUMNS": "120"}
 
 
 def run_json(*arguments: str | Path, home: Path | None = None, status: int = 0) -> dict[str, Any]:

@@ -9,33 +9,9 @@ import pytest
 
 from ops.node_process import NodeProcess
 from tests.e2e.commands import run, run_json
+from tests.e2e.trip_files import HEADER, row, write
 
-HEADER = (
-    "transID,payCardID,payCardBank,payCardName,payCardSex,payCardBirthDate,corridorID,"
-    "corridorName,direction,tapInStops,tapInStopsName,tapInStopsLat,tapInStopsLon,stopStartSeq,"
-    "tapInTime,tapOutStops,tapOutStopsName,tapOutStopsLat,tapOutStopsLon,stopEndSeq,tapOutTime,"
-    "payAmount"
-)
-OUT = "P00253,Tegalan,-6.203101,106.85715,12.0"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "transjakarta"
-
-
-def row(
-    trans_id: str,
-    card: str,
-    bank: str = "dki",
-    *,
-    corridor: str = "5",
-    stop: str = "P00142",
-    at: str = "2023-04-03 07:21:44",
-    out: str = OUT,
-    out_at: str = "2023-04-03 08:00:53",
-    amount: str = "3500.0",
-) -> str:
-    return (
-        f"{trans_id},{card},{bank},Someone,M,2008,{corridor},Some - Where,1.0,{stop},Pal Putih,"
-        f"-6.184631,106.84402,7,{at},{out},{out_at},{amount}"
-    )
 
 
 TRIPS = [
@@ -68,11 +44,6 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
     running = NodeProcess.start(tmp_path / "node", dev=True)
     yield running
     assert running.stop() == 0
-
-
-def write(path: Path, rows: list[str]) -> Path:
-    path.write_text("\n".join([HEADER, *rows]) + "\n")
-    return path
 
 
 @pytest.mark.slow
