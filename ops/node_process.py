@@ -1,4 +1,9 @@
-"""A node in a process of its own, to be watched, stopped and killed."""
+"""A node in a process of its own, to be watched, stopped and killed.
+
+It never outlives the process that started it: its standard input is a pipe from there, and the
+node stops when that ends. (A signal at the parent's death would have to be asked for between fork
+and exec, which is not safe in a program with threads, and comes when the thread ends.)
+"""
 
 from __future__ import annotations
 
@@ -57,13 +62,15 @@ class NodeProcess:
           NodeFailed: it ended, or was not ready within `START_S_MAX`.
         """
         command = [*prefix, sys.executable, "-m", "ops", "serve"]
-        command += ["--data", str(data), "--listen", listen, "--json"]
+        command += ["--data", str(data), "--listen", listen, "--json", "--until-eof"]
         command += ["--dev"] if dev else []
         log = log or data.with_name(data.name + ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         began_s = time.monotonic()
         with log.open("ab") as log_file:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log_file)
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file
+            )
         line = _first_line(process)
         if not line:
             process.kill()
@@ -126,8 +133,9 @@ class NodeProcess:
         return sum(map(_rss_bytes, (self.pid, *children(self.pid))))
 
     def _close(self) -> None:
-        if self._process.stdout:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
 
 
 def children(pid: int) -> list[int]:

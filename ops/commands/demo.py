@@ -17,6 +17,7 @@ from ops.demo.result import Result
 from ops.demo.run import Demo, Options
 from ops.demo.statement import render
 from ops.demo.watch import Diary
+from ops.endings import interruptible, leaves
 from ops.node_process import NodeFailed
 from ops.output import emit, json_option, progress_console
 from storage.errors import StorageError
@@ -76,7 +77,7 @@ def demo(
     """
     network = built_in()
     options = Options(trips, seed, speed, kill=not no_kill, keep=data is not None)
-    with ExitStack() as held:
+    with interruptible(), ExitStack() as held:
         if data is None:
             parent = held.enter_context(tempfile.TemporaryDirectory(prefix="jakarta-one-demo-"))
             data = Path(parent) / "data"
@@ -95,14 +96,8 @@ def _run(network: Network, options: Options, data: Path, console: Console) -> Re
     diary = Diary(console, lambda: datetime.now().astimezone())
     try:
         return trio.run(Demo(network, options, data, diary).run)
-    except* (NodeFailed, StorageError, TerminalError) as group:
-        raise click.ClickException(_first(group)) from group
-    except* KeyboardInterrupt:
-        raise click.Abort from None
-
-
-def _first(group: BaseExceptionGroup) -> str:
-    failure: BaseException = group
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    return f"the demo ended early: {failure}"
+    except (NodeFailed, StorageError, TerminalError, ExceptionGroup) as error:
+        causes = list(leaves(error))
+        if not all(isinstance(c, NodeFailed | StorageError | TerminalError) for c in causes):
+            raise
+        raise click.ClickException(f"the demo ended early: {causes[0]}") from error

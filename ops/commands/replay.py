@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
+from ops.endings import interruptible, leaves
 from ops.output import emit, json_option
 from ops.replay import report
 from ops.replay.csv_file import Reading, read_trips
@@ -71,8 +71,21 @@ def replay(
       jakarta-one serve --data DIR --dev &
       jakarta-one replay taps.csv --url ws://127.0.0.1:8145
     """
+    with interruptible():
+        reading = _read(file, as_json=as_json)
+        target = Target(url, _key(key), speed, _room_for(terminals_max))
+        result, course = _run(reading, target)
+    emit(
+        report.as_json(file, reading, result, course),
+        as_json=as_json,
+        render=lambda console: report.show(console, file, reading, result, course),
+    )
+    ctx.exit(0 if result.reconciled else 1)
+
+
+def _read(file: Path, *, as_json: bool) -> Reading:
     try:
-        reading = read_trips(file)
+        return read_trips(file)
     except FileDamaged as error:
         damaged = error
         emit(
@@ -83,36 +96,16 @@ def replay(
         raise click.ClickException(f"{file} was refused whole; nothing was sent") from error
     except ReplayError as error:
         raise click.ClickException(str(error)) from error
-    target = Target(url, _key(key), speed, _room_for(terminals_max))
-    result, course = _run(reading, target)
-    emit(
-        report.as_json(file, reading, result, course),
-        as_json=as_json,
-        render=lambda console: report.show(console, file, reading, result, course),
-    )
-    ctx.exit(0 if result.reconciled else 1)
 
 
 def _run(reading: Reading, target: Target) -> tuple[Reconciliation, report.Course]:
     try:
         return trio.run(replay_trips, reading, target, Console(stderr=True))
-    except (TerminalError, ReplayError) as error:
-        raise click.ClickException(_explained(error)) from error
-    except BaseExceptionGroup as group:
-        causes = list(_leaves(group))
-        if any(isinstance(cause, KeyboardInterrupt) for cause in causes):
-            raise click.Abort from group
+    except (TerminalError, ReplayError, ExceptionGroup) as error:
+        causes = list(leaves(error))
         if not all(isinstance(cause, TerminalError | ReplayError) for cause in causes):
             raise
-        raise click.ClickException(_explained(causes[0])) from group
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+        raise click.ClickException(_explained(causes[0])) from error
 
 
 def _explained(error: BaseException) -> str:

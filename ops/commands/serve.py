@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -57,8 +60,11 @@ class Address(click.ParamType[tuple[str, int]]):
 @click.option(
     "--dev", is_flag=True, help="Enrol unknown keys at first use, with all rights. Loopback only."
 )
+@click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too.")
 @json_option
-def serve(data: Path, listen: tuple[str, int], *, dev: bool, as_json: bool) -> None:
+def serve(
+    data: Path, listen: tuple[str, int], *, dev: bool, until_eof: bool, as_json: bool
+) -> None:
     """Run a node on a data folder until it is told to stop (SIGTERM, Ctrl-C).
 
     \b
@@ -79,21 +85,29 @@ def serve(data: Path, listen: tuple[str, int], *, dev: bool, as_json: bool) -> N
         else:
             _greet(node, data, dev=dev)
 
+    if until_eof:
+        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+    node = partial(run_node, data, host, port, dev=dev, on_listening=on_listening)
     try:
-        trio.run(partial(_serve, data, host, port, dev=dev, on_listening=on_listening))
+        trio.run(_serve, node)
     except StorageError as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{host}:{port}: {error.strerror}") from error
 
 
-async def _serve(
-    data: Path, host: str, port: int, *, dev: bool, on_listening: Callable[[Listening], None]
-) -> None:
+async def _serve(node: Callable[[], Awaitable[None]]) -> None:
     try:
-        await run_node(data, host, port, dev=dev, on_listening=on_listening)
+        await node()
     except* Escalation as group:
         raise click.ClickException(_innermost(group)) from group
+
+
+def _stop_at_end_of_input() -> None:
+    # Whoever started this node holds the other end of a pipe. It closes when they end, however
+    # they end, and a node that nobody would ever stop stops by itself.
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _innermost(group: BaseExceptionGroup[Escalation]) -> str:

@@ -128,5 +128,5 @@ def test_what_ends_the_demo_early_is_said_in_one_line(
 
 def test_interrupted_demo_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
     status, _, stderr = came_to(monkeypatch, KeyboardInterrupt())
-    assert status == 1
+    assert status == 130
     assert "Aborted!" in stderr

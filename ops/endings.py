@@ -1,0 +1,66 @@
+"""How a long command ends early: by Ctrl-C, or by a signal that means the same."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import IO, Any, Final
+
+import click
+
+INTERRUPTED_STATUS: Final = 128 + signal.SIGINT
+"""What shells take for the end by Ctrl-C."""
+LIKE_CTRL_C: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(click.ClickException):
+    """The command was told to end, and has cleaned up."""
+
+    exit_code = INTERRUPTED_STATUS
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Say so, as click does."""
+        click.echo("Aborted!", file=file, err=file is None)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the body as Ctrl-C does, so that it cleans up behind itself.
+
+    Raises:
+      Interrupted: it was ended so.
+    """
+    # Whoever started us with a signal ignored (nohup) wants it so.
+    taken = [number for number in LIKE_CTRL_C if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _press_ctrl_c)
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted from interrupt
+    except BaseExceptionGroup as group:
+        if group.subgroup(KeyboardInterrupt) is None:
+            raise
+        raise Interrupted from group
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors in a group of groups, or the one that is none."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from leaves(each)
+    else:
+        yield error
+
+
+def _press_ctrl_c(_number: int, _frame: FrameType | None) -> None:
+    # Not by raising here: trio has a handler of its own for SIGINT, which knows where it may.
+    signal.raise_signal(signal.SIGINT)
