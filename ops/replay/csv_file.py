@@ -48,6 +48,13 @@ _NOTHING: Final[Mapping[str, str]] = dict.fromkeys(COLUMNS, "")
 """What is shown of a row with too many or too few fields: which value belongs where is unknown."""
 
 
+_CSV_ERRORS: Final = {
+    "unexpected end of data": "a quoted field that begins here does not end",
+    "line contains NUL": "a zero byte; this is no text",
+}
+"""What the csv module says, for people."""
+
+
 class BadRow(NamedTuple):
     """A row that is refused: where, what stands there, why, and the rupiah it names."""
 
@@ -86,6 +93,8 @@ def read_trips(path: Path) -> Reading:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return _read(csv.reader(file, strict=True))
+    except FileUnreadable as error:
+        raise FileUnreadable(f"{path}: {error}") from error
     except OSError as error:
         raise FileUnreadable(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -95,6 +104,8 @@ def read_trips(path: Path) -> Reading:
 def _read(lines: Iterator[list[str]]) -> Reading:
     rows = _numbered(lines)
     _, columns = next(rows, (0, []))
+    if not any(columns):
+        raise FileUnreadable("the file is empty; its first line must name the columns")
     watch, reader = DamageWatch(), _Rows()
     readable = watch.header(columns, COLUMNS)
     rows_read = 0
@@ -108,6 +119,8 @@ def _read(lines: Iterator[list[str]]) -> Reading:
             reader.take(line, row, len(values), len(columns))
     if findings := watch.findings():
         raise FileDamaged(rows_read, findings)
+    if not rows_read:
+        raise FileUnreadable("there is no row below the names of the columns")
     return Reading(rows_read, reader.trips, reader.refused, reader.notes)
 
 
@@ -118,9 +131,11 @@ def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            raise FileUnreadable(f"line {line}: {error}") from error
+            raise FileUnreadable(f"line {line}: {_CSV_ERRORS.get(str(error), error)}") from error
         if row is None:
             return
+        if any("\0" in value for value in row):
+            raise FileUnreadable(f"line {line}: a zero byte; this is no text")
         yield line, row
         line = reader.line_num + 1  # type: ignore[attr-defined]
 
@@ -148,15 +163,17 @@ class _Rows:
                 )
             )
             return
+        # Only a row that is taken can make another one the second.
         self.trips.append(trip)
+        self._lines[trip.trans_id] = line
+        self._banks.setdefault(trip.card, (trip.bank, line))
         for note in _oddities(trip, row):
             self.notes.setdefault(note, []).append(line)
 
     def _trip(self, line: int, row: Mapping[str, str]) -> Trip:
         trans_id = _name(row, "transID")
-        first = self._lines.setdefault(trans_id, line)
-        if first != line:
-            raise _Refusal("transID", trans_id, f"stands in line {first} already")
+        if trans_id in self._lines:
+            raise _Refusal("transID", trans_id, f"stands in line {self._lines[trans_id]} already")
         card, bank = _name(row, "payCardID"), _name(row, "payCardBank")
         amount_rp = _amount(row)
         tap_in = _touch(row, "tapIn")
@@ -166,7 +183,7 @@ class _Rows:
         corridor = row["corridorID"]
         if len(corridor) > NAME_LENGTH_MAX or not corridor.isprintable():
             raise _Refusal("corridorID", corridor, "no name of a corridor")
-        known, since = self._banks.setdefault(card, (bank, line))
+        known, since = self._banks.get(card, (bank, line))
         if known != bank:
             raise _Refusal("payCardBank", bank, f"the card is of {known} in line {since}")
         return Trip(line, trans_id, card, bank, corridor, amount_rp, tap_in, tap_out)

@@ -18,6 +18,7 @@ SHARE_MIN: Final = 0.1
 """A sign in so many rows, and in this share of all, was not made by hand. Or it is in all rows."""
 
 MISSING: Final = "missing_column"
+CASE: Final = "column_case"
 TWICE: Final = "column_twice"
 SEPARATOR: Final = "separator"
 BLANK: Final = "blank_rows"
@@ -27,6 +28,7 @@ NUMBERS: Final = "numbers"
 
 MEANINGS: Final = {
     MISSING: "the column {} is missing",
+    CASE: "the column {} is written {}",
     TWICE: "the column {} stands twice",
     SEPARATOR: "the fields are separated by {}, not by commas",
     BLANK: "rows without anything in them",
@@ -65,9 +67,16 @@ class DamageWatch:
     def header(self, columns: Sequence[str], required: Sequence[str]) -> bool:
         """Look at the names of the columns; return whether trips can be read by them."""
         if len(columns) == 1 and (separator := _separator(columns[0])):
+            # Then no column can be found, and that is no news.
             self._whole.append(Finding(SEPARATOR, MEANINGS[SEPARATOR].format(separator)))
+            return False
+        missing = [name for name in required if name not in columns]
+        written = {column.strip().lower(): column for column in columns}
+        others = {name: written[name.lower()] for name in missing if name.lower() in written}
+        for name, other in others.items():
+            self._whole.append(Finding(CASE, MEANINGS[CASE].format(name, repr(other))))
         for sign, names in (
-            (MISSING, [name for name in required if name not in columns]),
+            (MISSING, [name for name in missing if name not in others]),
             (TWICE, [name for name in required if columns.count(name) > 1]),
         ):
             self._whole += [Finding(sign, MEANINGS[sign].format(name)) for name in names]

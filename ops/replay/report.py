@@ -98,7 +98,7 @@ def damage_as_json(path: Path, damaged: FileDamaged) -> dict[str, object]:
 def show_damage(console: Console, path: Path, damaged: FileDamaged) -> None:
     """Say what a spreadsheet did to a file."""
     console.print(f"[bold]{escape(str(path))}[/bold]: {damaged.rows_read:,} rows, none taken.\n")
-    console.print("A spreadsheet has opened and saved this file; what it left behind:")
+    console.print("This is not the file as it was exported; a spreadsheet, or a program like one:")
     for finding in damaged.findings:
         rows = f" ({finding.rows:,} rows)" if finding.rows else ""
         console.print(f"  [red]{escape(finding.text)}[/red]{rows}")
@@ -154,9 +154,7 @@ def _show_refused(console: Console, refused: Sequence[BadRow]) -> None:
     if refused:
         console.print(f"  {len(refused):>7,} rows [red]refused[/red]:")
     for row in refused[:SHOWN_MAX]:
-        value = f" {row.value!r}" if row.value else ""
-        text = f"line {row.line} ({row.trans_id}): {row.field}{value}: {row.reason}"
-        console.print(f"           {escape(text)}")
+        console.print(f"           {escape(_refusal(row))}")
     _show_rest(console, len(refused))
 
 
@@ -168,6 +166,12 @@ def _show_differences(console: Console, differences: Sequence[Difference]) -> No
         )
         console.print(escape(text))
     _show_rest(console, len(differences))
+
+
+def _refusal(row: BadRow) -> str:
+    where = f"line {row.line} ({row.trans_id})" if row.trans_id else f"line {row.line}"
+    what = " ".join(filter(None, (row.field, repr(row.value) if row.value else "")))
+    return ": ".join(filter(None, (where, what, row.reason)))
 
 
 def _place(difference: Difference) -> str:
