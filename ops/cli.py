@@ -10,6 +10,10 @@ from typing import Final
 
 import click
 
+from ops.output import failures_told
+
+_AS_JSON: Final = "jakarta_one.as_json"
+
 _COMMANDS: Final = {
     "serve": "ops.commands.serve",
     "replay": "ops.commands.replay",
@@ -25,6 +29,15 @@ _COMMANDS: Final = {
 
 
 class _Lazy(click.Group):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Before anything can be wrong with the rest.
+        ctx.meta[_AS_JSON] = "--json" in args
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with failures_told(ctx, as_json=ctx.meta[_AS_JSON]):
+            return super().invoke(ctx)
+
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

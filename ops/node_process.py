@@ -72,11 +72,12 @@ class NodeProcess:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log_file
             )
         line = _first_line(process)
-        if not line:
+        ready: dict[str, Any] = json.loads(line) if line else {}
+        if "url" not in ready:
             process.kill()
             process.communicate()
-            raise NodeFailed(f"the node did not start: {_last_words(log)}")
-        return cls(process, json.loads(line), time.monotonic() - began_s)
+            raise NodeFailed(f"the node did not start: {ready.get('error') or _last_words(log)}")
+        return cls(process, ready, time.monotonic() - began_s)
 
     @property
     def url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
@@ -20,10 +19,16 @@ from rich.console import Console
 
 from actors.runtime import Escalation
 from ops.node import Listening, is_loopback, run_node
-from ops.output import json_option
+from ops.output import emit, json_option
 from storage.errors import StorageError
 
+log: Final = logging.getLogger("jakarta_one")
+
 PORT_MAX: Final = 0xFFFF
+DEV_WARNING: Final = (
+    "DEVELOPMENT MODE: every key is enrolled at first use, with all rights. "
+    "Never run this where anybody else can connect."
+)
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -80,10 +85,10 @@ def serve(
         raise click.BadParameter(message, param_hint="--listen")
 
     def on_listening(node: Listening) -> None:
-        if as_json:
-            click.echo(json.dumps({**asdict(node), "listening": node.url, "pid": os.getpid()}))
-        else:
-            _greet(node, data, dev=dev)
+        if dev:
+            log.warning(DEV_WARNING)
+        told = {**asdict(node), "listening": node.url, "pid": os.getpid(), "dev": dev}
+        emit(told, as_json=as_json, render=lambda console: _greet(console, node, data, dev=dev))
 
     if until_eof:
         threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
@@ -122,17 +127,16 @@ def _innermost(group: BaseExceptionGroup[Escalation]) -> str:
             return f"the node has stopped: {failure}"
 
 
-def _greet(node: Listening, data: Path, *, dev: bool) -> None:
-    console = Console(highlight=False)
-    console.print(f"Jakarta One serves [bold]{data}[/bold] at [bold]{node.url}[/bold]")
+def _greet(console: Console, node: Listening, data: Path, *, dev: bool) -> None:
+    console.print(
+        f"Jakarta One serves [bold]{data}[/bold] at [bold]{node.url}[/bold]", highlight=False
+    )
     console.print(
         f"journal at position {node.position:,}; {node.replayed:,} entries replayed "
-        f"in {node.recovery_ms:,.0f} ms"
+        f"in {node.recovery_ms:,.0f} ms",
+        highlight=False,
     )
     if node.rebuilt:
         console.print(f"all views were built anew: {node.rebuilt}")
     if dev:
-        console.print(
-            "[bold red]DEVELOPMENT MODE[/bold red]: every key is enrolled at first use, "
-            "with all rights. Never run this where anybody else can connect."
-        )
+        console.print(f"[bold red]{DEV_WARNING}[/bold red]")

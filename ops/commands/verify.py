@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 from rich.console import Console
 from rich.markup import escape
 
-from ops.output import emit, json_option, progress_console
+from ops.output import emit, json_option
 from storage.errors import StorageError
 from storage.verify import Report
 from storage.verify_apart import verify_apart
@@ -38,7 +38,7 @@ def verify(ctx: click.Context, folder: Path, scratch: Path | None, *, as_json: b
       jakarta-one verify /var/lib/jakarta-one
     """
     started = time.monotonic()
-    console = progress_console(as_json=as_json)
+    console = Console(stderr=True)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="jakarta-one-verify-", dir=scratch) as place,
@@ -49,8 +49,11 @@ def verify(ctx: click.Context, folder: Path, scratch: Path | None, *, as_json: b
                 Path(place),
                 progress=lambda entries: status.update(f"{entries:,} entries read"),
             )
-    except StorageError as error:
-        raise click.ClickException(str(error)) from error
+    except (StorageError, OSError) as error:
+        text = str(error)
+        if as_json:
+            emit(_unreadable(text), as_json=True, render=Console.print)
+        raise click.ClickException(text) from error
     took_s = time.monotonic() - started
     emit(
         {**asdict(report), "took_s": round(took_s, 3)},
@@ -58,6 +61,19 @@ def verify(ctx: click.Context, folder: Path, scratch: Path | None, *, as_json: b
         render=lambda console: _render(console, report, took_s),
     )
     ctx.exit(0 if report.ok else 1)
+
+
+def _unreadable(text: str) -> dict[str, object]:
+    """Return the report on a folder that cannot be read at all."""
+    return {
+        "ok": False,
+        "blocks": 0,
+        "entries": 0,
+        "sum_of_accounts_rp": None,
+        "first_bad_block": None,
+        "problems": [text],
+        "problems_found": 1,
+    }
 
 
 def _render(console: Console, report: Report, took_s: float) -> None:

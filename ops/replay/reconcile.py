@@ -59,6 +59,7 @@ class Reconciliation:
     """The outcome of a replay.
 
     Attributes:
+      rows_taken: of the file.
       taps_sent: that the node gave a final answer to.
       posted: of them, new in the ledger by this replay.
       duplicates: of them, in the ledger by an earlier replay, or by another at the same time.
@@ -69,6 +70,7 @@ class Reconciliation:
       differences: all of them.
     """
 
+    rows_taken: int
     taps_sent: int
     posted: int
     duplicates: int
@@ -82,8 +84,8 @@ class Reconciliation:
 
     @property
     def reconciled(self) -> bool:
-        """Whether the file itself explains every difference."""
-        return all(difference.explained for difference in self.differences)
+        """Whether the file itself explains every difference, and there was something to compare."""
+        return self.rows_taken > 0 and all(difference.explained for difference in self.differences)
 
 
 def reconcile(reading: Reading, plan: Plan, before: Standing, after: Standing) -> Reconciliation:
@@ -102,6 +104,7 @@ def reconcile(reading: Reading, plan: Plan, before: Standing, after: Standing) -
     operators, banks = _operators(taps), _banks(plan)
     refused_rp = sum(row.amount_rp for row in reading.refused)
     return Reconciliation(
+        rows_taken=len(reading.trips),
         taps_sent=len(answered),
         posted=len(new),
         duplicates=len(posted) - len(new),

@@ -128,10 +128,20 @@ def show(
         console.print(f"  {count:,} posted and filed as an exception: {reason}")
     console.print(_table(result))
     _show_differences(console, result.differences)
-    if result.reconciled:
-        console.print("[bold green]File and ledger agree.[/bold green]")
-    else:
-        console.print("[bold red]File and ledger do not agree.[/bold red]")
+    style = "bold green" if result.reconciled else "bold red"
+    console.print(f"[{style}]{_verdict(result, reading.refused)}[/]")
+
+
+def _verdict(result: Reconciliation, refused: Sequence[BadRow]) -> str:
+    if not result.rows_taken:
+        return "No row was taken: there is nothing that could agree."
+    if not result.reconciled:
+        return "File and ledger do not agree."
+    if not refused:
+        return "File and ledger agree."
+    rows = "1 refused row" if len(refused) == 1 else f"{len(refused):,} refused rows"
+    refused_rp = sum(row.amount_rp for row in refused)
+    return f"File and ledger agree, but for {rows} (Rp{refused_rp:,})."
 
 
 def _table(result: Reconciliation) -> Table:

@@ -16,7 +16,7 @@ def run(*arguments: str | Path, home: Path | None = None) -> subprocess.Complete
         [sys.executable, "-m", "ops", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=280,
         check=False,
         env=environment(home),
     )

@@ -9,11 +9,10 @@ import pytest
 
 from ops.node_process import NodeProcess
 from tests.e2e.commands import run, run_json
+from tests.e2e.reference import reference
 from tests.e2e.trip_files import HEADER, row, write
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "transjakarta"
-
-
+HALF_MONTH = "taps-2023-04-01..15.csv"
 TRIPS = [
     row("A1", "180062659848800", "emoney"),
     row("A2", "180062659848800", "emoney", at="2023-04-03 17:00:00", out_at="2023-04-03 17:40:00"),
@@ -107,9 +106,7 @@ def test_a_node_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_public_file_reconciles(node: NodeProcess, tmp_path: Path) -> None:
-    source = REAL / "taps-2023-04-01..15.csv"
-    if not source.exists():
-        pytest.skip("the reference data is not beside this checkout")
+    source = reference(HALF_MONTH)
     lines = source.read_text().splitlines()
     part = tmp_path / "part.csv"
     part.write_text("\n".join(lines[:1_500]) + "\n")
@@ -121,12 +118,36 @@ def test_the_public_file_reconciles(node: NodeProcess, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_refused_rows_are_named_beside_the_verdict(node: NodeProcess, tmp_path: Path) -> None:
+    file = write(tmp_path / "taps.csv", TRIPS + BAD)
+    done = run("replay", file, "--url", node.url, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "File and ledger agree, but for 4 refused rows (Rp10,500)." in done.stdout
+    write(file, BAD[2:])
+    nothing = run("replay", file, "--url", node.url, home=tmp_path)
+    assert nothing.returncode == 1
+    assert "No row was taken" in nothing.stdout
+
+
+@pytest.mark.slow
+def test_the_whole_half_month_reconciles_and_again_posts_nothing(
+    node: NodeProcess, tmp_path: Path
+) -> None:
+    source = reference(HALF_MONTH)
+    first = run_json("replay", source, "--url", node.url, home=tmp_path)
+    assert (first["rows_read"], first["rows_refused"]) == (18_389, 486)
+    assert (first["posted"], first["duplicates"], first["taps_refused"]) == (35_177, 0, 0)
+    assert first["rupiah_in_file"] == first["rupiah_in_ledger"] == 48_478_000
+    assert (first["differences"], first["exceptions"]) == ([], {})
+    again = run_json("replay", source, "--url", node.url, home=tmp_path)
+    assert (again["posted"], again["duplicates"], again["differences"]) == (0, 35_177, [])
+
+
+@pytest.mark.slow
 def test_the_public_file_that_a_spreadsheet_had_is_refused(
     node: NodeProcess, tmp_path: Path
 ) -> None:
-    source = REAL / "taps-damaged-by-a-spreadsheet.csv"
-    if not source.exists():
-        pytest.skip("the reference data is not beside this checkout")
+    source = reference("taps-damaged-by-a-spreadsheet.csv")
     done = run("replay", source, "--url", node.url, home=tmp_path)
     assert done.returncode == 1
     assert "nothing was sent" in done.stderr

@@ -38,6 +38,7 @@ async def test_a_node_serves_stops_in_order_and_replays_nothing_then(tmp_path: P
     assert node.stop() == 0
     again = NodeProcess.start(tmp_path / "node", listen=node.listen)
     assert again.url == node.url
+    assert (node.ready["dev"], again.ready["dev"]) == (True, False)
     assert (again.ready["position"], again.ready["replayed"]) == (6, 0)
     again.kill()
     assert not again.running
@@ -149,6 +150,7 @@ def test_a_newcomer_is_greeted_and_development_mode_is_said_loudly(tmp_path: Pat
     assert process.returncode == 0
     assert "Jakarta One serves" in said
     assert "DEVELOPMENT MODE" in said
+    assert "WARNING DEVELOPMENT MODE" in log
     assert "stopping" in log
 
 
@@ -162,7 +164,7 @@ def test_a_damaged_journal_is_refused_with_its_block(tmp_path: Path) -> None:
     data.write_bytes(raw[:at] + b"Account" + raw[at + 7 :])
     done = serve("--data", str(tmp_path / "node"), "--listen", "127.0.0.1:0", "--json")
     assert done.returncode == 1
-    assert done.stdout == ""
+    assert "block" in json.loads(done.stdout)["error"]
     assert "block" in done.stderr.splitlines()[-1]
     verified = subprocess.run(
         [sys.executable, "-m", "ops", "verify", str(tmp_path / "node"), "--json"],

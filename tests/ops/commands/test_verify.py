@@ -110,8 +110,12 @@ def test_a_folder_without_views_is_fine(folder: Path) -> None:
 
 def test_what_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
     done = call(tmp_path / "nothing", "--json")
-    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.exit_code == 1
     assert done.stderr.startswith("Error: there is no data folder at")
+    told = json.loads(done.stdout)
+    assert (told["ok"], told["blocks"], told["entries"]) == (False, 0, 0)
+    assert "there is no data folder at" in told["problems"][0]
+    assert call(tmp_path / "nothing").stdout == ""
 
 
 def test_the_work_is_done_where_it_is_said(folder: Path, tmp_path: Path) -> None:
@@ -120,6 +124,10 @@ def test_the_work_is_done_where_it_is_said(folder: Path, tmp_path: Path) -> None
     assert call(folder, "--scratch", place).exit_code == 0
     assert not list(place.iterdir()), "and nothing is left there"
     assert call(folder, "--scratch", tmp_path / "nowhere").exit_code == 2
+    done = call(folder, "--scratch", "/proc", "--json")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: ")
+    assert not json.loads(done.stdout)["ok"]
 
 
 def test_a_folder_in_which_a_node_is_at_work_is_verified(tmp_path: Path) -> None:
