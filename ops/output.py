@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,19 @@ def json_option(command: F) -> F:
         "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
     )
     return option(command)
+
+
+class Times(click.FloatRange):
+    """How many times faster something is to go: a number that a clock can be multiplied by."""
+
+    def convert(
+        self, value: float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Refuse what is no such number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 def emit(result: Mapping[str, object], *, as_json: bool, render: Callable[[Console], None]) -> None:

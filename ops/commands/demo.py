@@ -19,7 +19,7 @@ from ops.demo.statement import render
 from ops.demo.watch import Diary
 from ops.endings import interruptible, leaves
 from ops.node_process import NodeFailed
-from ops.output import emit, json_option, progress_console
+from ops.output import Times, emit, json_option, progress_console
 from storage.errors import StorageError
 from terminals.errors import TerminalError
 
@@ -44,7 +44,7 @@ TRIPS_MAX: Final = 1_000_000
 )
 @click.option(
     "--speed",
-    type=click.FloatRange(1),
+    type=Times(1),
     help="So many times faster than the city; by default what two cores carry.",
 )
 @click.option("--no-kill", is_flag=True, help="Do not kill the node half way.")

@@ -12,14 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
 from ops.endings import interruptible, leaves
-from ops.output import emit, json_option
+from ops.output import Times, emit, json_option
 from ops.replay import report
 from ops.replay.csv_file import Reading, read_trips
 from ops.replay.errors import FileDamaged, ReplayError
 from ops.replay.reconcile import Reconciliation
 from ops.replay.run import Target, replay_trips
-from protocol.errors import Code
-from terminals.errors import KeyFileError, NodeRefused, TerminalError
+from terminals.errors import KeyFileError, TerminalError
 from terminals.keys import load_key, new_key, save_key
 
 FILES_BESIDES: Final = 64
@@ -31,7 +30,7 @@ FILES_BESIDES: Final = 64
 @click.option("--url", required=True, help="The node, as ws://HOST:PORT.")
 @click.option(
     "--speed",
-    type=click.FloatRange(min=0),
+    type=Times(min=0),
     default=0.0,
     help="Seconds of the file in a second; 0, as fast as possible, if not given.",
 )
@@ -105,13 +104,7 @@ def _run(reading: Reading, target: Target) -> tuple[Reconciliation, report.Cours
         causes = list(leaves(error))
         if not all(isinstance(cause, TerminalError | ReplayError) for cause in causes):
             raise
-        raise click.ClickException(_explained(causes[0])) from error
-
-
-def _explained(error: BaseException) -> str:
-    if isinstance(error, NodeRefused) and error.code == Code.KEY_UNKNOWN:
-        return f"{error}; a node with --dev enrols new terminals, others need `keys enroll`"
-    return str(error)
+        raise click.ClickException(str(causes[0])) from error
 
 
 def _key(path: Path | None) -> Ed25519PrivateKey:

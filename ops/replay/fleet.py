@@ -80,6 +80,7 @@ class Fleet:
 
     Attributes:
       connections: how many were opened.
+      answered: steps that have their outcome.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Fleet:
         on_answer: Callable[[Step], None],
     ) -> None:
         self.connections = 0
+        self.answered = 0
         self._open_terminal = open_terminal
         self._terminals_max = terminals_max
         self._on_answer = on_answer
@@ -101,8 +103,14 @@ class Fleet:
         self._idle: dict[_Berth, None] = {}
         # What each card that is under way does next.
         self._cards: dict[str, deque[Step]] = {}
+        self._under_way: set[Step] = set()
         self._room = trio.Semaphore(IN_FLIGHT_MAX)
         self._done = False
+
+    @property
+    def unanswered(self) -> int:
+        """Steps that were taken and have no outcome yet."""
+        return len(self._under_way)
 
     async def send(self, steps: Sequence[Step], *, speed: float) -> None:
         """Send steps, which are in time order, and wait until all are answered.
@@ -140,6 +148,7 @@ class Fleet:
         return berth
 
     def _take(self, step: Step, nursery: trio.Nursery) -> None:
+        self._under_way.add(step)
         self._berth(step.terminal).line.append(step)
         waiting = self._cards.get(step.trip.card)
         if waiting is not None:
@@ -209,6 +218,8 @@ class Fleet:
 
     def _answered(self, step: Step, nursery: trio.Nursery) -> None:
         self._on_answer(step)
+        self.answered += 1
+        self._under_way.discard(step)
         self._room.release()
         waiting = self._cards[step.trip.card]
         if waiting:

@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 from typing import Final, NamedTuple
 
+import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from ops.replay.csv_file import Reading
+from ops.replay.errors import ReplayError
 from ops.replay.fleet import Fleet, OpenTerminal
 from ops.replay.held import Held
-from ops.replay.ledger import issue_cards, look_up, standing
+from ops.replay.ledger import Standing, issue_cards, look_up, standing
 from ops.replay.plan import make_plan
 from ops.replay.reconcile import Reconciliation, reconcile
 from ops.replay.report import Course
 from ops.replay.survey import AT_ONCE_MAX, look_back
 from ops.replay.trips import OPERATORS, Trip
+from protocol.errors import Code
 from terminals.client import ClientOptions, TerminalClient, open_terminal
+from terminals.errors import NodeRefused, NodeUnreachable
 
+SENDING: Final = "taps and loads"
 OPTIONS: Final = ClientOptions(
     software="jakarta-one replay", patience_s=60.0, backoff_first_s=0.25, backoff_s_max=4.0
 )
 """A node that is started again takes seconds, and a person waits for the end of this."""
+AT_FIRST: Final = replace(OPTIONS, patience_s=4.0, handshake_s=4.0)
+"""A node that was never there is most likely not the one that was meant."""
+QUIET_S: Final = 2.0
+"""Without an answer to what was sent; then the bar says so."""
 
 
 class Target(NamedTuple):
@@ -63,8 +80,8 @@ async def replay_trips(
     began_s = time.monotonic()
     trips = reading.trips
     banks = {trip.card: trip.bank for trip in trips}
-    open_client = _opener(target)
-    before = await standing(open_client, OPERATORS)
+    open_client = _opener(target, OPTIONS)
+    before = await _first_contact(target)
     with _progress(console) as progress:
         looked = progress.add_task("cards", total=len(banks))
         issued = await issue_cards(open_client, banks, lambda: progress.advance(looked))
@@ -74,7 +91,7 @@ async def replay_trips(
         is_empty = not before.position
         held = Held() if is_empty else await _held(open_client, trips, known, at_once, progress)
         plan = make_plan(trips, held)
-        sent = progress.add_task("taps and loads", total=len(plan.steps))
+        sent = progress.add_task(SENDING, total=len(plan.steps))
         asked = progress.add_task("asked of the ledger", total=len(plan.steps))
         fleet = Fleet(
             open_client,
@@ -82,7 +99,10 @@ async def replay_trips(
             on_answer=lambda _: progress.advance(sent),
         )
         stream_began_s = time.monotonic()
-        await fleet.send(plan.steps, speed=target.speed)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell_when_quiet, progress, sent, fleet)
+            await fleet.send(plan.steps, speed=target.speed)
+            nursery.cancel_scope.cancel()
         streamed_s = time.monotonic() - stream_began_s
         after = await standing(open_client, OPERATORS)
         await look_up(open_client, plan.steps, lambda: progress.advance(asked))
@@ -97,20 +117,58 @@ async def replay_trips(
     return reconcile(reading, plan, before, after), course
 
 
-def _opener(target: Target) -> OpenTerminal:
+async def _first_contact(target: Target) -> Standing:
+    try:
+        return await standing(_opener(target, AT_FIRST), OPERATORS)
+    except NodeUnreachable as error:
+        raise NodeUnreachable(f"no node at {target.url}: {error.__cause__ or error}") from error
+
+
+async def tell_when_quiet(progress: Progress, task: TaskID, fleet: Fleet) -> None:
+    """Let a bar say how long nothing was answered, until cancelled."""
+    answered, since_s = -1, trio.current_time()
+    while True:
+        if not fleet.unanswered or fleet.answered != answered:
+            answered, since_s = fleet.answered, trio.current_time()
+        quiet_s = trio.current_time() - since_s
+        text = f"no answer for {quiet_s:.0f} s" if quiet_s >= QUIET_S else SENDING
+        progress.update(task, description=text)
+        await trio.sleep(QUIET_S / 4)
+
+
+def _opener(target: Target, options: ClientOptions) -> OpenTerminal:
     chance = Random()
 
-    def open_client(terminal: str) -> AbstractAsyncContextManager[TerminalClient]:
-        return open_terminal(
+    @asynccontextmanager
+    async def open_client(terminal: str) -> AsyncIterator[TerminalClient]:
+        client = open_terminal(
             target.url,
             terminal,
             target.key,
             clock_ms=lambda: time.time_ns() // 1_000_000,
             random=chance.random,
-            options=OPTIONS,
+            options=options,
         )
+        try:
+            async with client as opened:
+                yield opened
+        except NodeRefused as refused:
+            raise ReplayError(refusal_of(terminal, refused)) from refused
 
     return open_client
+
+
+def refusal_of(terminal: str, refused: NodeRefused) -> str:
+    """Return, for a person, why the node does not want a terminal and what can be done."""
+    if refused.code == Code.KEY_UNKNOWN:
+        return (
+            f"the node does not know the key of terminal {terminal}. A node with --dev enrols "
+            "keys at first use; on any other, enrol the key for each terminal of the file "
+            "(`jakarta-one keys enroll`)"
+        )
+    if refused.code == Code.KEY_REVOKED:
+        return f"the key of terminal {terminal} was revoked: use another one with --key"
+    return f"terminal {terminal}: {refused}"
 
 
 async def _held(

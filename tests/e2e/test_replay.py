@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,10 +95,22 @@ def test_a_file_damaged_by_a_spreadsheet_is_refused_whole(
     assert as_json.returncode == 1
 
 
+def test_a_node_without_dev_does_not_let_strangers_in(tmp_path: Path) -> None:
+    strict = NodeProcess.start(tmp_path / "strict")
+    file = write(tmp_path / "taps.csv", TRIPS)
+    told = run_json("replay", file, "--url", strict.url, home=tmp_path, status=1)
+    assert "the key of terminal auditor-1. A node with --dev" in told["error"]
+    strict.stop()
+
+
 def test_a_node_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", TRIPS)
     done = run("replay", tmp_path / "missing.csv", "--url", "ws://127.0.0.1:1", home=tmp_path)
     assert done.returncode == 2
+    began_s = time.monotonic()
+    away = run_json("replay", file, "--url", "ws://127.0.0.1:1", home=tmp_path, status=1)
+    assert away["error"].startswith("no node at ws://127.0.0.1:1: no connection to 127.0.0.1:1")
+    assert time.monotonic() - began_s < 15
     missing_key = run(
         "replay", file, "--url", "ws://127.0.0.1:1", "--key", tmp_path / "no.key", home=tmp_path
     )
