@@ -1,0 +1,155 @@
+"""The commands that README and docs show work as they are shown, and the texts they quote exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ops.node_process import NodeProcess
+from tests.e2e.commands import environment
+from tests.e2e.trip_files import row, write
+
+ROOT: Final = Path(__file__).parent.parent
+PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+COMMAND: Final = re.compile(
+    r"(?:    |\t)?(?:\$ )?(?:\.venv/bin/)?((?:jakarta-one|python -m|make) .*)"
+)
+QUICK_BENCH: Final = "jakarta-one bench --quick --no-peer --only stream"
+SHORT: Final = {
+    "jakarta-one bench": QUICK_BENCH,
+    "jakarta-one bench --repeats 3": f"{QUICK_BENCH} --repeats 1",
+    "python -m tests.crash.kill 50": "python -m tests.crash.kill 1",
+}
+"""Long ones, and how they are tried."""
+SERVES: Final = "jakarta-one serve"
+FOLDERS: Final = {
+    "jakarta-one restore TARGET NEWDIR --position 1200000": {
+        "NEWDIR": "PART",
+        "1200000": "10",
+    },
+}
+"""Placeholders that would collide with those of the command before."""
+
+
+def shown(page: Path) -> Iterator[str]:
+    """Yield the commands that stand in indented lines or fences of a page."""
+    fenced = False
+    for line in page.read_text(encoding="utf-8").splitlines():
+        fenced ^= line.startswith("```")
+        found = COMMAND.fullmatch(line)
+        if found and (fenced or line.startswith("    ")):
+            # What stands behind two blanks is said to people.
+            yield re.split(r"\s{2,}", found[1])[0]
+
+
+ALL: Final = [(page.name, command) for page in PAGES for command in shown(page)]
+
+
+def test_commands_are_found_in_the_pages() -> None:
+    commands = [command for _, command in ALL]
+    for expected in ("make run", "jakarta-one verify DIR", "jakarta-one backup DIR TARGET"):
+        assert expected in commands
+    assert len(commands) > 12
+
+
+@pytest.mark.parametrize("target", sorted({c for _, c in ALL if c.startswith("make ")}))
+def test_make_knows_what_is_shown(target: str) -> None:
+    # `make run` and `make test` are what runs this test, or the whole of the demo's.
+    done = subprocess.run(
+        [*shlex.split(target), "--dry-run"], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
+    file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
+    node = NodeProcess.start(tmp_path / "DIR", dev=True)
+    names = {"DIR": "DIR", "FILE.csv": str(file), "URL": node.url}
+    try:
+        # What needs entries in the folder comes after what makes them.
+        for command in sorted({c for _, c in ALL if not c.startswith("make ")}, key=is_late):
+            done = tried(command, names, tmp_path)
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    finally:
+        node.kill()
+
+
+def is_late(command: str) -> tuple[int, str]:
+    """Order commands so that each finds what it needs."""
+    order = ("replay", "serve", "enroll", "list", "backup", "restore", "verify", "revoke")
+    ranks = [rank for rank, word in enumerate(order) if word in command]
+    return (ranks[0] if ranks else len(order), command)
+
+
+def tried(command: str, names: dict[str, str], place: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that is shown, with something in the place of each placeholder."""
+    names = {**names, **FOLDERS.get(command, {})}
+    words = [names.get(word, word) for word in shlex.split(SHORT.get(command, command))]
+    if command.startswith(SERVES):
+        return served(words, place)
+    modules = ["-m", "ops"] if words[0] == "jakarta-one" else []
+    return subprocess.run(
+        [sys.executable, *modules, *words[1:]],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**environment(place), "PYTHONPATH": str(ROOT)},
+    )
+
+
+def served(words: list[str], place: Path) -> subprocess.CompletedProcess[str]:
+    """Run a node until it greets, and stop it: its folder and port are its own."""
+    words = [{"DIR": "SERVED"}.get(word, word) for word in words]
+    listen = [] if "--listen" not in words else words[words.index("--listen") :][:2]
+    words = [word for word in words if word not in listen] + ["--listen", "127.0.0.1:0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops", *words[1:]],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**environment(place), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    greeting = process.stdout.readline()
+    process.terminate()
+    said, log = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(words, process.returncode, greeting + said, log)
+
+
+def quoted() -> list[str]:
+    """Return the texts that operations.md says a node or a command may say."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("## When something is wrong")[2]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
+    return [text for row in rows for text in re.findall(r"`([^`]+)`", row)]
+
+
+def test_the_page_quotes_something() -> None:
+    assert len(quoted()) >= 5
+
+
+@pytest.mark.parametrize("text", quoted())
+def test_what_the_page_quotes_stands_in_the_source(text: str) -> None:
+    # A name in capitals or three dots stand for what is filled in.
+    parts = [part.strip() for part in re.split(r"\b[A-Z]+\b|\.\.\.", text) if part.strip()]
+    packages = ("engine", "storage", "actors", "ops")
+    sources = [
+        re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+    ]
+    plain = [re.sub(r"\{[^}]*\}", "", source) for source in sources]
+    for part in parts:
+        words = part.strip(" :")
+        assert any(words in source for source in plain), words
