@@ -123,6 +123,8 @@ def list_keys(terminal: str | None, data: Path, *, as_json: bool) -> None:
     """
     with _opened(data) as store:
         records = store.records(terminal)
+    if terminal and not records:
+        raise click.ClickException(f"no key of {terminal} was ever enrolled here")
     emit(
         {"keys": [_told(record) for record in records]},
         as_json=as_json,

@@ -59,6 +59,7 @@ class Result(Struct, frozen=True):
       duplicates: of these, how many had been decided before and got their first answer.
       calm: latency of the taps that the outage did not touch.
       problems: what verification found wrong.
+      speed: that was asked for, if one was.
       folder: the data folder where it was asked to be kept, or empty.
     """
 
@@ -80,6 +81,7 @@ class Result(Struct, frozen=True):
     verified: bool
     blocks: int
     problems: tuple[str, ...]
+    speed: float | None
     folder: str
     took_s: float
 

@@ -229,6 +229,7 @@ class Demo:
             verified=report.ok,
             blocks=report.blocks,
             problems=report.problems,
+            speed=self._options.speed,
             folder=str(self._data) if self._options.keep else "",
             took_s=time.monotonic() - self._began_s,
         )

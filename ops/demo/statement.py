@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from rich import box
@@ -159,21 +163,38 @@ def _verdict(result: Result) -> Panel:
 
 
 def _print_next_steps(console: Console, result: Result) -> None:
-    folder = shlex.quote(result.folder or "morning")
+    folder, command = shlex.quote(result.folder or "morning"), shlex.quote(_command())
     steps = {
-        f"jakarta-one verify {folder}": "check chain, sums and views again",
-        f"jakarta-one backup {folder} copy": "copy it, also under a live node",
-        f"jakarta-one serve --dev --data {folder}": "go on from here",
-        "jakarta-one bench": "how fast this machine can go",
+        f"{command} verify {folder}": "check chain, sums and views again",
+        f"{command} backup {folder} copy": "copy it, also under a live node",
+        f"{command} serve --dev --data {folder}": "go on from here",
+        f"{command} bench": "how fast this machine can go",
         "docs/protocol.md": "write a terminal of your own",
     }
     if not result.folder:
-        again = f"jakarta-one demo --seed {result.seed} --data {folder}"
+        again = f"{command} demo {_options(result)} --data {folder}"
         steps = {again: "once more, and keep the folder", **steps}
+    # Never cut or broken: these are to be copied.
     width = max(map(len, steps))
     console.print()
     console.print(" [bold]Where to go next[/]")
     for command, purpose in steps.items():
-        # Never cut or broken: these are to be copied.
         line = Text.assemble((f"  {command:{width}}", "bold"), f"  {purpose}")
         console.print(line, soft_wrap=True)
+
+
+def _command() -> str:
+    """Return how this program can be called from where it was called."""
+    program = Path(sys.argv[0])
+    is_ours = program.name == "jakarta-one"
+    if not is_ours or shutil.which(program.name):
+        return "jakarta-one"
+    with contextlib.suppress(ValueError):
+        return str(program.absolute().relative_to(Path.cwd()))
+    return str(program)
+
+
+def _options(result: Result) -> str:
+    """Return what makes the same demo again."""
+    speed = f" --speed {result.speed:g}" if result.speed else ""
+    return f"--seed {result.seed} --trips {result.city.trips}{speed}"

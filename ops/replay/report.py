@@ -97,7 +97,7 @@ def damage_as_json(path: Path, damaged: FileDamaged) -> dict[str, object]:
 
 def show_damage(console: Console, path: Path, damaged: FileDamaged) -> None:
     """Say what a spreadsheet did to a file."""
-    console.print(f"[bold]{escape(str(path))}[/bold]: {damaged.rows_read:,} rows, none taken.\n")
+    console.print(f"[bold]{escape(str(path))}[/bold]: {damaged.rows_read:,} rows")
     console.print("This is not the file as it was exported; a spreadsheet, or a program like one:")
     for finding in damaged.findings:
         rows = f" ({finding.rows:,} rows)" if finding.rows else ""

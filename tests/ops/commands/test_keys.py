@@ -100,6 +100,9 @@ def test_keys_are_listed_for_one_terminal(data: Path) -> None:
         call(data, "enroll", terminal, "--public-key", KEY)
     call(data, "revoke", "GATE-2")
     assert [record["terminal"] for record in listed(data, "GATE-2")] == ["GATE-2"]
+    nobody = call(data, "list", "NOBODY")
+    assert (nobody.exit_code, nobody.stdout) == (1, "")
+    assert "no key of NOBODY was ever enrolled here" in nobody.stderr
     table = call(data, "list").stdout
     assert "GATE-1" in table
     assert "GATE-2" in table

@@ -88,6 +88,7 @@ def result_of(played: Played) -> Result:
         verified=True,
         blocks=42,
         problems=(),
+        speed=None,
         folder="",
         took_s=9.5,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -83,6 +84,31 @@ def test_kept_folder_stands_in_the_commands_quoted_for_a_shell(
     text = printed(network, replace(result, folder="my morning"))
     assert "jakarta-one verify 'my morning'" in text
     assert "jakarta-one demo" not in text
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_commands_are_called_as_this_one_was(
+    network: Network,
+    result: Result,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_installed: bool,
+) -> None:
+    program = tmp_path / "bin" / "jakarta-one"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", str(program.parent) if is_installed else "")
+    monkeypatch.chdir(tmp_path)
+    command = "jakarta-one" if is_installed else "bin/jakarta-one"
+    text = printed(network, replace(result, speed=3_000.0))
+    assert f"  {command} verify morning" in text
+    options = f"--seed {result.seed} --trips {result.city.trips} --speed 3000"
+    assert f"  {command} demo {options} --data morning" in text
+    monkeypatch.chdir(program.parent.parent.parent)
+    monkeypatch.chdir("/")
+    assert f"  {command if is_installed else str(program)[1:]} bench" in printed(network, result)
 
 
 def test_statement_without_a_kill_has_no_outage(network: Network, result: Result) -> None:
