@@ -61,7 +61,8 @@ async def test_a_demo_that_is_told_to_end_leaves_nothing_behind(
         os.close(node)
         said, _ = demo.communicate(timeout=20)
         assert demo.returncode == INTERRUPTED_STATUS
-        assert said.endswith("Aborted!\n")
+        # Python may warn of a task that was interrupted before its first step.
+        assert "Aborted!\n" in said
         assert "Traceback" not in said
     assert not list((tmp_path / "temporary").iterdir())
 
