@@ -146,6 +146,9 @@ class Shard:
     def _take(
         self, sender: Sender, terminal: str, transactions: Sequence[Transaction]
     ) -> list[Outcome]:
+        if len(transactions) > 1:
+            # One look at the views for all cards of the frame that are not in memory.
+            self.store.prefetch(transaction.intent.card for transaction in transactions)
         book = self.book
         first_position = book.position
         now = self.now()
