@@ -24,7 +24,7 @@ COMMAND: Final = re.compile(
 QUICK_BENCH: Final = "jakarta-one bench --quick --no-peer --only stream"
 SHORT: Final = {
     "jakarta-one bench": QUICK_BENCH,
-    "jakarta-one bench --repeats 3": f"{QUICK_BENCH} --repeats 1",
+    "jakarta-one bench --repeats 5": f"{QUICK_BENCH} --repeats 1",
     "python -m tests.crash.kill 50": "python -m tests.crash.kill 1",
 }
 """Long ones, and how they are tried."""
