@@ -16,10 +16,14 @@ from bench.machine import choose_pins, look
 from bench.measure import MEASURES, verification
 from bench.report import Result, as_object, render
 from bench.setting import QUICK, Bench, Plan
+from ops.endings import leaves
 from ops.node_process import NodeFailed
 from ops.open_files import allow_files
 from ops.output import emit, json_option, progress_console
 from storage.errors import StorageError
+
+FAILURES = (BenchError, NodeFailed, StorageError, OSError, trio.TooSlowError)
+"""What ends a run with one line."""
 
 SPARE_FILES = 200
 """Open files besides the terminals' sockets: the stores, the programs' own."""
@@ -91,8 +95,11 @@ def bench(  # noqa: PLR0913 one for each option
         raise click.ClickException(f"the system allows {files} open files: ask for fewer terminals")
     try:
         result = _measure(plan, names, data)
-    except* (BenchError, NodeFailed, StorageError, OSError, trio.TooSlowError) as failed:
-        raise click.ClickException(_first(failed)) from failed
+    except (*FAILURES, BaseExceptionGroup) as failed:
+        causes = list(leaves(failed))
+        if not all(isinstance(cause, FAILURES) for cause in causes):
+            raise
+        raise click.ClickException(f"{type(causes[0]).__name__}: {causes[0]}") from failed
     emit(as_object(result), as_json=as_json, render=lambda console: render(console, result))
 
 
@@ -121,9 +128,3 @@ def _measure(plan: Plan, names: Sequence[str], data: Path | None) -> Result:
             verified=verified,
             took_s=time.monotonic() - began_s,
         )
-
-
-def _first(failed: BaseException) -> str:
-    while isinstance(failed, BaseExceptionGroup):
-        failed = failed.exceptions[0]
-    return f"{type(failed).__name__}: {failed}"

@@ -35,10 +35,12 @@ def interruptible() -> Iterator[None]:
     Raises:
       Interrupted: it was ended so.
     """
-    # Whoever started us with a signal ignored (nohup) wants it so.
+    # Whoever started us with a signal ignored (nohup) wants it so. But a shell ignores SIGINT for
+    # all that it starts in the background, and the others have to end them through it.
     taken = [number for number in LIKE_CTRL_C if signal.getsignal(number) == signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _press_ctrl_c)
+    interrupt_before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt as interrupt:
@@ -48,6 +50,7 @@ def interruptible() -> Iterator[None]:
             raise
         raise Interrupted from group
     finally:
+        signal.signal(signal.SIGINT, interrupt_before)
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
 

@@ -15,6 +15,7 @@ a write. It holds a lock until then, and a node that starts meanwhile waits for 
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import signal
 import struct
@@ -224,7 +225,7 @@ def _send_changes(pipe: IO[bytes], changes: Iterable[Change]) -> None:
     _send_frame(pipe, _ENCODER.encode(chunk))
 
 
-def _send_frame(pipe: IO[bytes], payload: bytes) -> None:
+def _send_frame(pipe: IO[bytes] | io.FileIO, payload: bytes) -> None:
     pipe.write(_LENGTH.pack(len(payload)) + payload)
     pipe.flush()
 
@@ -239,7 +240,7 @@ def _read_frame(pipe: IO[bytes]) -> bytes | None:
     return payload if len(payload) == size else None
 
 
-def serve(store: Store, requests: IO[bytes], replies: IO[bytes]) -> None:
+def serve(store: Store, requests: IO[bytes], replies: IO[bytes] | io.FileIO) -> None:
     """Write what comes, until nothing comes any more.
 
     Args:
@@ -275,10 +276,12 @@ def main() -> None:
     path = Path(sys.argv[1])
     with (
         closing(LmdbStore(path, tables=sys.argv[2:])) as store,
+        # Without a buffer, which Python would try to empty once more at its end.
+        open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as replies,
         # If the node was killed meanwhile, nobody is left to be told of the last write.
         suppress(BrokenPipeError),
     ):
-        serve(store, sys.stdin.buffer, sys.stdout.buffer)
+        serve(store, sys.stdin.buffer, replies)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,20 @@ def test_few_files_lie_at_the_top() -> None:
     assert len(at_the_top) <= ROOT_FILES_MAX, at_the_top
 
 
+def test_nothing_new_is_raised_inside_except_star() -> None:
+    """Before Python 3.11.4, which Debian 12 has not, it would come out in a group."""
+    raised = [
+        f"{name_of(path)}:{raising.lineno}"
+        for path in sources(*PACKAGES)
+        for star in ast.walk(tree_of(path))
+        if isinstance(star, ast.TryStar)
+        for handler in star.handlers
+        for raising in ast.walk(handler)
+        if isinstance(raising, ast.Raise) and raising.exc is not None
+    ]
+    assert not raised
+
+
 def test_no_file_is_long() -> None:
     sizes = {name_of(path): len(lines_of(path)) for path in sources(*PACKAGES, "tests")}
     over = {name: size for name, size in sizes.items() if size > FILE_LINES_MAX}

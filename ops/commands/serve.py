@@ -18,6 +18,7 @@ from msgspec.structs import asdict
 from rich.console import Console
 
 from actors.runtime import Escalation
+from ops.endings import leaves
 from ops.node import Listening, is_loopback, run_node
 from ops.output import emit, json_option
 from storage.errors import StorageError
@@ -104,8 +105,10 @@ def serve(
 async def _serve(node: Callable[[], Awaitable[None]]) -> None:
     try:
         await node()
-    except* Escalation as group:
-        raise click.ClickException(_innermost(group)) from group
+    except (Escalation, BaseExceptionGroup) as failure:
+        if not all(isinstance(leaf, Escalation) for leaf in leaves(failure)):
+            raise
+        raise click.ClickException(_innermost(failure)) from failure
 
 
 def _stop_at_end_of_input() -> None:
@@ -115,9 +118,8 @@ def _stop_at_end_of_input() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _innermost(group: BaseExceptionGroup[Escalation]) -> str:
+def _innermost(failure: BaseException) -> str:
     """Return why a tree gave up: the failure at the end of the chain of causes."""
-    failure: BaseException = group
     while True:
         if isinstance(failure, BaseExceptionGroup):
             failure = failure.exceptions[0]

@@ -19,6 +19,16 @@ from ops.endings import INTERRUPTED_STATUS, Interrupted, interruptible, leaves
 from tests.e2e.commands import environment
 
 LISTENS = re.compile(r"node (\d+) listens on")
+TAKEN = (signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_in_a_terminal() -> Iterator[None]:
+    """Whoever started the tests may have had some signals ignored, as nohup does."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in TAKEN}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextmanager
@@ -94,6 +104,17 @@ def test_signals_are_as_before_afterwards() -> None:
     with interruptible():
         assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_command_in_the_background_can_be_ended() -> None:
+    """A shell lets it ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(Interrupted), interruptible():
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
