@@ -37,7 +37,8 @@ def interruptible() -> Iterator[None]:
     """
     # Whoever started us with a signal ignored (nohup) wants it so. But a shell ignores SIGINT for
     # all that it starts in the background, and the others have to end them through it.
-    taken = [number for number in LIKE_CTRL_C if signal.getsignal(number) == signal.SIG_DFL]
+    before = {number: signal.getsignal(number) for number in LIKE_CTRL_C}
+    taken = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     for number in taken:
         signal.signal(number, _press_ctrl_c)
     interrupt_before = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,7 +53,7 @@ def interruptible() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, interrupt_before)
         for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, before[number])
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

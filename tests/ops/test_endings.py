@@ -117,6 +117,17 @@ def test_a_command_in_the_background_can_be_ended() -> None:
         signal.signal(signal.SIGINT, before)
 
 
+def test_a_handler_that_was_there_is_there_again() -> None:
+    """Whoever had one, as a tool that measures coverage has, gets the signals after the body."""
+    heard: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    with pytest.raises(Interrupted), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert heard == []
+    signal.raise_signal(signal.SIGTERM)
+    assert heard == [signal.SIGTERM]
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
