@@ -1,0 +1,112 @@
+"""Questions and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct
+
+from engine.transaction import AccountOwner, Counter, Entry, Name, TimeMs, Transaction
+from protocol import limits
+from protocol.messages.base import AccountKindNumber, Message, Position, QueryId
+from protocol.messages.transactions import Outcome
+
+
+class BalanceOf(Message, frozen=True, tag="balance"):
+    """Balance of an account, now, or at a past position or time (not both)."""
+
+    kind: AccountKindNumber
+    owner: AccountOwner
+    position: Position | None = None
+    at_ms: TimeMs | None = None
+
+
+class StatementOf(Message, frozen=True, tag="statement"):
+    """Entries that moved an account, newest first: before a position, or decided up to a time.
+
+    Neither: from the newest on.
+    """
+
+    kind: AccountKindNumber
+    owner: AccountOwner
+    before: Position | None = None
+    limit: Annotated[int, Meta(ge=1, le=limits.STATEMENT_LINES_MAX)] = 20
+    at_ms: TimeMs | None = None
+
+
+class TransactionOf(Message, frozen=True, tag="transaction"):
+    """One transaction by its identity."""
+
+    terminal: Name
+    counter: Counter
+
+
+class DryRun(Message, frozen=True, tag="dry_run"):
+    """What would become of a transaction now; nothing is posted or remembered."""
+
+    transaction: Transaction
+
+
+Question: TypeAlias = BalanceOf | StatementOf | TransactionOf | DryRun
+
+
+class Query(Message, frozen=True, tag="query"):
+    """Ask; the answer carries the same id, chosen by the asker."""
+
+    id: QueryId
+    question: Question
+
+
+class Balance(Message, frozen=True, tag="balance"):
+    """A balance in rupiah as it stands before the entry at `position`."""
+
+    balance_rp: int
+    position: int
+    at_ms: int
+
+
+class StatementLine(Struct, frozen=True, array_like=True, gc=False):
+    """One entry of a statement: the amount moved on the account, and the entry itself."""
+
+    position: int
+    amount_rp: int
+    entry: Entry
+
+
+class Statement(Message, frozen=True, tag="statement"):
+    """Lines, newest first; `next` continues the search as `before` (-1: that was all)."""
+
+    lines: tuple[StatementLine, ...]
+    next: int
+
+
+class Found(Message, frozen=True, tag="transaction"):
+    """A transaction's entry and where it stands in the journal."""
+
+    position: int
+    entry: Entry
+
+
+class Trial(Message, frozen=True, tag="dry_run"):
+    """The outcome that a dry run came to."""
+
+    outcome: Outcome
+
+
+class Failed(Message, frozen=True, tag="failed"):
+    """The question has no answer: why, which field, and when to ask again (0: not)."""
+
+    code: str
+    field: str
+    text: str
+    retry_after_ms: int = 0
+
+
+AnswerBody: TypeAlias = Balance | Statement | Found | Trial | Failed
+
+
+class Answer(Message, frozen=True, tag="answer"):
+    """Node to terminal: the answer to the query of this id."""
+
+    id: QueryId
+    answer: AnswerBody
