@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from actors import limits
 from actors.errors import FATAL
+from actors.fleet.answers import FleetDesk
 from actors.runtime import Event, Life, Mailbox, MailboxClosed, MailboxTrace, Report, Reporter
 from actors.runtime.trace import reason_of
 from actors.seams import Offload, in_thread
@@ -27,6 +28,7 @@ from protocol.messages import (
     BalanceOf,
     DryRun,
     Failed,
+    FleetQuestion,
     Found,
     Query,
     Question,
@@ -62,14 +64,21 @@ class Desk:
 
     Args:
       shard: finds the shard that holds what is asked about.
+      fleet: answers what is asked about the fleet.
       offload: where the journal is read.
       report: takes the first failure of each kind of question.
     """
 
     def __init__(
-        self, shard: Callable[[], Shard], *, offload: Offload = in_thread, report: Reporter
+        self,
+        shard: Callable[[], Shard],
+        fleet: FleetDesk,
+        *,
+        offload: Offload = in_thread,
+        report: Reporter,
     ) -> None:
         self._shard = shard
+        self._fleet = fleet
         self._offload = offload
         self._report = report
         self._reported: set[tuple[type[Question], type[Exception]]] = set()
@@ -156,6 +165,8 @@ class Desk:
             return await self._transaction(shard, question)
         if isinstance(question, StatementOf):
             return await self._statement(shard, question)
+        if isinstance(question, FleetQuestion):
+            return await self._fleet.answer(shard, question)
         if question.position is None and question.at_ms is None:
             return await self._balance(shard, question)
         return await self._past_balance(shard, question)

@@ -91,3 +91,48 @@ ACCEPTED_AT_ONCE: Final = 64
 
 LISTEN_BACKLOG: Final = 1_024
 """Connections that the kernel keeps while the node is busy accepting."""
+
+TERMINALS_KNOWN_MAX: Final = 100_000
+"""Terminals that the registry remembers: five cities of the size of Jakarta."""
+
+SILENT_S: Final = 300.0
+"""A terminal that was not heard of for so long is silent: fifteen heartbeats."""
+
+CLOCK_OFF_MS: Final = 30_000
+"""A terminal's clock that is off by more is told to the operator: it dates its taps wrongly."""
+
+FLEET_WATCH_S: Final = 5.0
+"""How often silent terminals and commands whose time is over are looked for."""
+
+FLEET_SAVE_S: Final = 10.0
+"""How often the registry is written: so much of the signs of life is lost by a crash."""
+
+ORDERS_WAITING_MAX: Final = 256
+"""Orders and parts of journals of all connections that may wait to be written."""
+
+REPORTS_WAITING_MAX: Final = 50_000
+"""Reports that may wait to be written: of every terminal of the city, twice over."""
+
+COMMANDS_OPEN_MAX: Final = 1_000
+"""Commands that one terminal may have before it: whoever orders more has made a mistake."""
+
+RESEND_S: Final = 60.0
+"""A command that a terminal says nothing of is sent again, at its next heartbeat."""
+
+DRAFTS_MAX: Final = 16
+"""Drafts of lists at the same time."""
+
+LIST_BYTES_PER_S: Final = 100 * 1024 * 1024
+"""List files to all terminals together: a tenth of a fast network, a tenth of a core."""
+
+PUMP_TICK_S: Final = 0.01
+"""How often some of that is sent: a tick takes a millisecond of the taps' time."""
+
+PUMP_UNSENT_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of list files on their way to terminals that read slowly: past it they take turns."""
+
+LIST_FILES_BYTES_MAX: Final = 256 * 1024 * 1024
+"""List files kept in memory: whole lists of two million cards, and changes of many versions."""
+
+TOLD_AT_ONCE: Final = 100
+"""Terminals told of a new list or command before others get a turn: a millisecond."""

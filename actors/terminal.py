@@ -15,12 +15,13 @@ from msgspec import Struct
 
 from actors import limits
 from actors.desk import Desk
+from actors.fleet.fleet import Fleet
 from actors.runtime import Life
 from actors.shard import Placed, Shard, outcome_of
 from actors.transport import Transport
 from protocol.errors import Code, ProtocolViolation
 from protocol.limits import FRAME_BYTES_MAX
-from protocol.messages import AnswerBody, Outcome, Query, Submit
+from protocol.messages import AnswerBody, FromNode, Outcome, Query, Submit
 from protocol.session import FindKey, Phase, ServerSession
 from protocol.websocket import ServerWebSocket
 
@@ -31,6 +32,7 @@ class Services(Struct, frozen=True):
     Attributes:
       shard: the shard as it is now; it may have been started again.
       desk: answers questions.
+      fleet: lists, commands and orders.
       find_key: finds an enrolled key.
       keys_version: a number that is another one when any key was enrolled or revoked.
       now_ms: the host's clock; deadlines do not run on it, for it may be set.
@@ -39,6 +41,7 @@ class Services(Struct, frozen=True):
 
     shard: Callable[[], Shard]
     desk: Desk
+    fleet: Fleet
     find_key: FindKey
     keys_version: Callable[[], int]
     now_ms: Callable[[], int]
@@ -82,6 +85,7 @@ class TerminalActor:
                 await trio.sleep(limits.LINGER_S)
                 nursery.cancel_scope.cancel()
         finally:
+            self._services.fleet.leave(self)
             self._transport.close()
 
     async def _read(self, scope: trio.CancelScope) -> None:
@@ -123,9 +127,10 @@ class TerminalActor:
                 at_once += self._shard.submit(self, session.terminal, wanted.transactions)
             elif isinstance(wanted, Query):
                 self._services.desk.ask(self, session.terminal, wanted)
-        if not self._known and session.phase is Phase.READY:
-            self._known = True
-            websocket.allow(FRAME_BYTES_MAX)
+            elif wanted is not None:
+                self._services.fleet.take(self, session.terminal, wanted)
+            elif not self._known and session.phase is Phase.READY:
+                self._begin()
         if at_once:
             session.outbox.append(session.answer(at_once))
         self._send_outbox()
@@ -133,6 +138,16 @@ class TerminalActor:
             self._hang_up(violation)
         else:
             self._transport.send_nowait(websocket.take_output())
+
+    def _begin(self) -> None:
+        """Take longer messages, now that it is known who sends them."""
+        self._known = True
+        self._websocket.allow(FRAME_BYTES_MAX)
+        session = self.session
+        if session.role == "terminal":
+            # Its `ready` comes before all that the fleet has to tell it.
+            self._send_outbox()
+            self._services.fleet.arrive(self, session.terminal, session.software, session.key_mark)
 
     def _begin_second(self) -> None:
         second = int(trio.current_time())
@@ -152,6 +167,15 @@ class TerminalActor:
     def answer_query(self, query_id: int, body: AnswerBody) -> None:
         """Tell the terminal the answer to a question."""
         self._send(self.session.answer_query(query_id, body))
+
+    def tell(self, message: FromNode) -> None:
+        """Tell the terminal something about lists, commands or orders."""
+        self._send(self.session.tell(message))
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was said and not sent yet."""
+        return self._transport.unsent_bytes
 
     def check_deadline(self) -> None:
         """End the connection if it was silent for too long, or does not hang up when told to."""

@@ -31,6 +31,11 @@ class Transport(Protocol):
         """Wait for bytes that could not be sent at once, send them, for ever."""
         ...
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What waits for `flush`."""
+        ...
+
     def send_eof(self) -> None:
         """Say that nothing more will be sent, so that the other side hangs up."""
         ...
@@ -113,6 +118,11 @@ class SocketTransport:
                 self.close()
                 return
             del self._unsent[:sent]
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel has not taken yet."""
+        return len(self._unsent)
 
     def send_eof(self) -> None:
         """Half-close the socket, unless something still waits to be sent."""

@@ -7,11 +7,12 @@
     ├── listener (one for one)
     │   ├── accept, sweep
     │   └── terminal-n          one for each connection, temporary
+    ├── fleet                   lists, commands, orders
     └── desk                    answers questions
 
 A shard that fails is opened anew from its journal, and all behind it with it: terminals reconnect
-and send again, which is always safe. The desk stands last: nobody goes down with it. A failed flush
-is never retried: it ends the tree.
+and send again, which is always safe. Fleet and desk stand last: no terminal goes down with them. A
+failed flush of the journal is never retried: it ends the tree.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from actors.checkpointer import Checkpointer
 from actors.committer import Committer
 from actors.desk import Desk
 from actors.errors import FATAL
+from actors.fleet.answers import FleetDesk
+from actors.fleet.fleet import Fleet
 from actors.listener import Listener, ListeningSocket
 from actors.runtime import (
     ChildSpec,
@@ -42,6 +45,7 @@ from actors.shard import Shard
 from actors.terminal import Services
 from protocol.session import FindKey
 from storage.shard_store import ShardStore
+from storage.store import Store
 
 _NO_SECOND_LIFE = Intensity(restarts_max=0)
 _MANY_LIVES = Intensity(restarts_max=20)
@@ -49,10 +53,11 @@ _MANY_LIVES = Intensity(restarts_max=20)
 
 
 class NodeTree:
-    """One node: its shard, its desk, its listener.
+    """One node: its shard, its listener, its fleet, its desk.
 
     Args:
       open_store: opens the shard's store and closes it in the end; entering it blocks.
+      open_fleet: opens the store of the fleet, likewise.
       listening: a listening socket, which stays the caller's.
       find_key: finds an enrolled key.
       keys_version: a number that is another one when any key was enrolled or revoked.
@@ -65,6 +70,7 @@ class NodeTree:
         self,
         *,
         open_store: Callable[[], AbstractContextManager[ShardStore]],
+        open_fleet: Callable[[], AbstractContextManager[Store]],
         listening: ListeningSocket,
         find_key: FindKey,
         keys_version: Callable[[], int],
@@ -78,8 +84,14 @@ class NodeTree:
         self._note = note
         self._shard: Shard | None = None
         self._shard_supervisor: Supervisor | None = None
-        desk = Desk(self.shard, offload=seams.offload, report=report)
-        services = Services(self.shard, desk, find_key, keys_version, seams.now_ms, seams.nonce)
+        self.fleet = Fleet(
+            open_store=open_fleet, cards_issued=self._cards_issued, seams=seams, note=note
+        )
+        fleet_desk = FleetDesk(self.fleet, snapshot=self.snapshot, seams=seams)
+        desk = Desk(self.shard, fleet_desk, offload=seams.offload, report=report)
+        services = Services(
+            self.shard, desk, self.fleet, find_key, keys_version, seams.now_ms, seams.nonce
+        )
         self.listener = Listener(listening, services, report=report, note=note, chance=seams.chance)
         self.supervisor = Supervisor(
             "node",
@@ -93,7 +105,14 @@ class NodeTree:
                     tree=self._shard_snapshot,
                 ),
                 self.listener.supervisor.as_child(),
-                # Taps do not need it, so its failures are no reason to end the node.
+                # Taps need neither of these, so their failures are no reason to end the node.
+                ChildSpec(
+                    "fleet",
+                    self.fleet.run,
+                    start_timeout_s=limits.RECOVERY_S_MAX,
+                    intensity=_MANY_LIVES,
+                    mailbox=self.fleet.trace,
+                ),
                 ChildSpec("desk", desk.run, intensity=_MANY_LIVES, fatal=FATAL, mailbox=desk.trace),
             ],
             strategy=Strategy.REST_FOR_ONE,
@@ -105,6 +124,9 @@ class NodeTree:
         """Return the shard as it is now."""
         assert self._shard is not None, "the shard is started before all that use it"
         return self._shard
+
+    def _cards_issued(self) -> int:
+        return self.shard().store.cards_issued()
 
     def snapshot(self) -> Node:
         """Return the whole tree as data: states, restarts, depths, ages."""

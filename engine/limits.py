@@ -54,3 +54,15 @@ GAPS_PER_TERMINAL_MAX: Final = 4096
 
 REPLACEMENTS_FOLLOWED_MAX: Final = 64
 """Cards that took over from each other, followed at once: one a year, for a life."""
+
+LIST_KEY_LENGTH_MAX: Final = 128
+"""A card, a rule, the name of a setting; in bytes it stays below what a store's key can hold."""
+
+LIST_VALUE_LENGTH_MAX: Final = 1_000
+"""What a list says of one key: a row of a fare table has some 200 characters."""
+
+LOG_LEVEL_S_MAX: Final = 7 * 24 * 3600
+"""A terminal that logs more goes back by itself: nobody remembers to tell it."""
+
+TERMINALS_NAMED_MAX: Final = 1_000
+"""Terminals named in one order; for more there are conditions."""

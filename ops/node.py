@@ -28,6 +28,7 @@ from actors.tree import NodeTree
 from ops.open_files import allow_files
 from protocol.session import EnrolledKey, FindKey
 from storage.errors import StorageError
+from storage.fleet.tables import FLEET_REMEDY, FLEET_TABLES
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_REMEDY, KEYS_TABLES, KeyStore
@@ -101,6 +102,9 @@ async def run_node(
         listening = held.enter_context(open_listening_socket(host, port))
         tree = NodeTree(
             open_store=lambda: _open_shard(folder),
+            open_fleet=lambda: closing(
+                LmdbStore(folder.fleet, tables=FLEET_TABLES, remedy=FLEET_REMEDY)
+            ),
             listening=listening,
             find_key=_enrolling(keys) if dev else keys.find,
             keys_version=keys.version,

@@ -35,6 +35,7 @@ class Code(StrEnum):
     RATE_EXCEEDED = "rate_exceeded"
     CREDITS_EXCEEDED = "credits_exceeded"
     QUERIES_EXCEEDED = "queries_exceeded"
+    ORDERS_EXCEEDED = "orders_exceeded"
     INTERNAL_ERROR = "internal_error"
     NODE_STOPPING = "node_stopping"
 
@@ -58,6 +59,7 @@ CLOSE_CODES: Final[dict[Code, int]] = {
     Code.RATE_EXCEEDED: 4006,
     Code.CREDITS_EXCEEDED: 4007,
     Code.QUERIES_EXCEEDED: 4008,
+    Code.ORDERS_EXCEEDED: 4011,
     Code.INTERNAL_ERROR: 1011,
     Code.NODE_STOPPING: 1012,
 }
@@ -81,6 +83,25 @@ class QueryCode(StrEnum):
     NOT_FOUND = "not_found"
     QUESTION_INVALID = "question_invalid"
     INTERNAL_ERROR = "internal_error"
+
+
+class OrderCode(StrEnum):
+    """Why an order was not done."""
+
+    CONFLICT = "conflict"
+    DRAFT_UNKNOWN = "draft_unknown"
+    EXPIRED = "expired"
+    INTERNAL_ERROR = "internal_error"
+    KEY_INVALID = "key_invalid"
+    NOTHING_CHANGES = "nothing_changes"
+    NO_TARGET = "no_target"
+    OVERLOAD = "overload"
+    PARTS_MISSING = "parts_missing"
+    SECOND_OFFICER = "second_officer"
+    STORAGE_FULL = "storage_full"
+    TERMINAL_UNKNOWN = "terminal_unknown"
+    TOO_MANY = "too_many"
+    VERSION_PASSED = "version_passed"
 
 
 class ProtocolError(Exception):

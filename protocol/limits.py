@@ -57,3 +57,33 @@ VERSIONS_MAX: Final = 16
 CAPABILITIES_MAX: Final = 32
 SHORT_TEXT_LENGTH_MAX: Final = 64
 """What a hello may list; generous for ten years of versions."""
+
+NOTE_LENGTH_MAX: Final = 200
+"""What a terminal or an officer adds in words."""
+
+LISTS_MAX: Final = 16
+"""Lists in one `holds`; five kinds exist."""
+
+LIST_PART_ENTRIES_MAX: Final = 1_000
+"""Entries of one part of a draft: with cards for keys a tenth of a frame."""
+
+LIST_PARTS_MAX: Final = 2_000
+"""Parts of a draft: two million cards, every fifth of the city."""
+
+CHUNK_BYTES_MAX: Final = 64 * 1024
+"""Bytes of a list file in one `chunk`; a second of a slow mobile line."""
+
+COMMAND_ID_LENGTH_MAX: Final = 129
+"""The name of an officer, a stroke, the id of an order."""
+
+JOURNAL_PARTS_MAX: Final = 200
+"""Parts of a terminal's journal for one command: 100,000 transactions, a gate's month."""
+
+ROWS_MAX: Final = 100
+"""Rows of one answer about the fleet; more are asked for in pages."""
+
+ORDERS_OPEN_MAX: Final = 16
+"""Orders of one connection without a receipt yet."""
+
+KEY_MARK_BYTES: Final = 8
+"""Of a public key, as people are shown it."""

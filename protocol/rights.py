@@ -23,9 +23,26 @@ from engine.transaction import (
     TopUp,
     Void,
 )
-from protocol.messages import DryRun, Question, TransactionOf
+from protocol.messages import (
+    CommandOf,
+    CommandsOf,
+    DryRun,
+    Fetch,
+    FleetQuestion,
+    FromTerminal,
+    Holds,
+    JournalOf,
+    JournalPart,
+    ListsOf,
+    Order,
+    Question,
+    Report,
+    TerminalsOf,
+    TransactionOf,
+    TreeOf,
+)
 
-Role: TypeAlias = Literal["terminal", "service"]
+Role: TypeAlias = Literal["terminal", "service", "operator", "observer"]
 
 TERMINAL_INTENTS: Final[frozenset[type[Intent]]] = frozenset(
     {Tap, Purchase, TopUp, Group, Reversal, Refund, Hold, Post, Void}
@@ -33,6 +50,32 @@ TERMINAL_INTENTS: Final[frozenset[type[Intent]]] = frozenset(
 """What a terminal may submit, some of it with conditions: see `may`."""
 
 _UNCONDITIONAL: Final[frozenset[type[Intent]]] = frozenset({Tap, Purchase, Hold, Post, Void})
+
+
+FLEET_MESSAGES: Final[dict[type[FromTerminal], frozenset[Role]]] = {
+    Holds: frozenset({"terminal"}),
+    Fetch: frozenset({"terminal"}),
+    Report: frozenset({"terminal"}),
+    JournalPart: frozenset({"terminal"}),
+    Order: frozenset({"operator"}),
+}
+"""Who may send messages about lists, commands and orders; all others are everybody's."""
+
+FLEET_QUESTIONS: Final[dict[type[Question], frozenset[Role]]] = {
+    TerminalsOf: frozenset({"operator", "observer"}),
+    TreeOf: frozenset({"operator", "observer"}),
+    ListsOf: frozenset({"operator", "observer"}),
+    CommandsOf: frozenset({"operator"}),
+    CommandOf: frozenset({"operator"}),
+    JournalOf: frozenset({"operator"}),
+}
+"""Who may ask about the fleet. Commands and journals name cards."""
+
+
+def may_send(role: Role, message: FromTerminal) -> bool:
+    """Tell whether a session of this role may send a message of this kind at all."""
+    allowed = FLEET_MESSAGES.get(type(message))
+    return allowed is None or role in allowed
 
 
 def may(role: Role, terminal: str, intent: Intent) -> bool:
@@ -65,6 +108,8 @@ def may_ask(role: Role, terminal: str, question: Question) -> bool:
 
     A terminal sees purses and its own transactions, and tries what it may submit.
     """
+    if isinstance(question, FleetQuestion):
+        return role in FLEET_QUESTIONS[type(question)]
     if role == "service":
         return True
     if isinstance(question, TransactionOf):

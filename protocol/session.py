@@ -32,21 +32,29 @@ from protocol.messages import (
     Challenge,
     Error,
     Failed,
+    Fetch,
+    FromNode,
     FromTerminal,
     Heartbeat,
     Hello,
+    Holds,
+    JournalPart,
+    Order,
     Outcome,
     Outcomes,
     Prove,
     Pulse,
     Query,
     Ready,
+    Receipt,
+    Report,
     Statement,
     StatementOf,
     Submit,
+    name_of,
     proof_text,
 )
-from protocol.rights import Role, may, may_ask
+from protocol.rights import Role, may, may_ask, may_send
 
 
 class EnrolledKey(Protocol):
@@ -70,6 +78,10 @@ LastCounter: TypeAlias = Callable[[str], int]
 """Tells the highest counter seen of a terminal, 0 for none."""
 
 
+Wanted: TypeAlias = Submit | Query | Heartbeat | Holds | Fetch | Report | JournalPart | Order
+"""Messages that somebody else has to look at. A heartbeat has its pulse already."""
+
+
 class Phase(StrEnum):
     """How far a session has come."""
 
@@ -90,6 +102,7 @@ class ServerSession:
       credits: transactions that may be unanswered.
       frames_per_second_max: messages taken in a second.
       queries_open_max: questions that may be unanswered.
+      orders_open_max: orders and parts of journals that may have no receipt.
 
     Attributes:
       phase: how far it has come.
@@ -111,6 +124,7 @@ class ServerSession:
         credits: int = limits.CREDITS,  # noqa: A002 - the protocol's word
         frames_per_second_max: int = limits.FRAMES_PER_SECOND_MAX,
         queries_open_max: int = limits.QUERIES_OPEN_MAX,
+        orders_open_max: int = limits.ORDERS_OPEN_MAX,
     ) -> None:
         self.phase = Phase.NEW
         self.terminal = ""
@@ -131,10 +145,12 @@ class ServerSession:
         self._credits_max = credits
         self._queries_open_max = queries_open_max
         self._queries_open: set[int] = set()
+        self._orders_open_max = orders_open_max
+        self._orders_open = 0
 
     # --- what comes in ------------------------------------------------------------------------
 
-    def receive(self, payload: bytes, now_ms: int) -> Submit | Query | None:
+    def receive(self, payload: bytes, now_ms: int) -> Wanted | None:
         """Take one payload; return what somebody else has to answer.
 
         After the end nothing is taken any more.
@@ -175,6 +191,11 @@ class ServerSession:
         raise violation
 
     @property
+    def key_mark(self) -> bytes:
+        """The first bytes of the key that was proven: enough to tell it from another one."""
+        return self._public_key[: limits.KEY_MARK_BYTES]
+
+    @property
     def deadline_s(self) -> float:
         """When the session ends unless something is heard before."""
         if self.phase is Phase.READY:
@@ -202,6 +223,13 @@ class ServerSession:
             raise
 
     # --- what goes out ------------------------------------------------------------------------
+
+    def tell(self, message: FromNode) -> bytes:
+        """Return the payload of a message about lists, commands or orders."""
+        if isinstance(message, Receipt):
+            self._orders_open -= 1
+            assert self._orders_open >= 0, "more receipts than orders"
+        return encode(message)
 
     def answer(self, outcomes: Sequence[Outcome]) -> bytes:
         """Return the payload that answers transactions, with their credits."""
@@ -235,30 +263,42 @@ class ServerSession:
             text = f"more than {self._frames_per_second_max} messages in a second"
             raise ProtocolViolation(Code.RATE_EXCEEDED, "", text)
 
-    def _handle(self, message: FromTerminal, now_ms: int) -> Submit | Query | None:
+    def _handle(self, message: FromTerminal, now_ms: int) -> Wanted | None:
+        match message:
+            case Hello():
+                self._expect(Phase.NEW, message)
+                self._take_hello(message, now_ms)
+                return None
+            case Prove():
+                self._expect(Phase.CHALLENGED, message)
+                self._take_proof(message, now_ms)
+                return None
+            case _:
+                self._expect(Phase.READY, message)
+                return self._take(message, now_ms)
+
+    def _take(self, message: Wanted, now_ms: int) -> Wanted | None:
+        if not may_send(self.role, message):
+            text = f"for the role {self.role}"
+            raise ProtocolViolation(Code.NOT_ALLOWED, name_of(message), text)
         match message:
             case Submit():
-                self._expect(Phase.READY, "submit")
                 return self._take_submit(message)
             case Query():
-                self._expect(Phase.READY, "query")
                 return self._take_query(message)
+            case Order() | JournalPart():
+                return self._take_order(message)
             case Heartbeat():
-                self._expect(Phase.READY, "heartbeat")
                 self.last_heartbeat = message
                 self.outbox.append(encode(Pulse(message.at_ms, now_ms)))
-            case Hello():
-                self._expect(Phase.NEW, "hello")
-                self._take_hello(message, now_ms)
             case _:
-                self._expect(Phase.CHALLENGED, "prove")
-                self._take_proof(message, now_ms)
-        return None
+                pass
+        return message
 
-    def _expect(self, phase: Phase, name: str) -> None:
+    def _expect(self, phase: Phase, message: FromTerminal) -> None:
         if self.phase is not phase:
             text = f"the session is {self.phase}, not {phase}"
-            raise ProtocolViolation(Code.MESSAGE_UNEXPECTED, name, text)
+            raise ProtocolViolation(Code.MESSAGE_UNEXPECTED, name_of(message), text)
 
     def _take_submit(self, message: Submit) -> Submit:
         wanted = len(message.transactions)
@@ -282,6 +322,16 @@ class ServerSession:
         if failed := self._unanswerable(message):
             self.outbox.append(self.answer_query(message.id, failed))
             return None
+        return message
+
+    def _take_order(self, message: Order | JournalPart) -> Order | JournalPart:
+        if self._orders_open >= self._orders_open_max:
+            text = f"{self._orders_open_max} have no receipt yet"
+            raise ProtocolViolation(Code.ORDERS_EXCEEDED, name_of(message), text)
+        if isinstance(message, Order) and not is_name(message.id):
+            text = "printable ASCII without blanks, / and *"
+            raise ProtocolViolation(Code.FIELD_INVALID, "order.id", text)
+        self._orders_open += 1
         return message
 
     def _unanswerable(self, query: Query) -> Failed | None:

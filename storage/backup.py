@@ -14,6 +14,7 @@ from msgspec import Struct
 from storage.block import seal
 from storage.errors import StorageMissing, refused_by_system
 from storage.files import sync_names
+from storage.fleet.tables import FLEET_TABLES
 from storage.folder import DataFolder
 from storage.journal import BLOCKS, META, Journal
 from storage.journal import TABLES as JOURNAL_TABLES
@@ -81,6 +82,7 @@ def back_up(path: Path, target: Path) -> Backup:
         _copy(folder.views, target, VIEWS_TABLES)
         _copy(folder.journal, target, JOURNAL_TABLES)
         _copy(folder.keys, target, KEYS_TABLES)
+        _copy(folder.fleet, target, FLEET_TABLES)
     with closing(LmdbStore(target / "journal", tables=JOURNAL_TABLES, read_only=True)) as store:
         journal = Journal(store)
         return Backup(
@@ -108,6 +110,7 @@ def restore(backup: Path, path: Path, *, position: int | None = None) -> Restora
         _copy(folder.views, path, VIEWS_TABLES)
         _copy(folder.journal, path, JOURNAL_TABLES)
         _copy(folder.keys, path, KEYS_TABLES)
+        _copy(folder.fleet, path, FLEET_TABLES)
         with closing(LmdbStore(path / "journal", tables=JOURNAL_TABLES)) as store:
             shortened = None if position is None else _cut(store, position)
             journal = Journal(store)

@@ -4,6 +4,7 @@ DIR/lock        held by the one process that runs the node
 DIR/format      version of everything in the folder
 DIR/journal/    the truth
 DIR/views/      what is derived from it
+DIR/fleet/      terminals, their lists and commands
 DIR/keys/       keys of the terminals; also written by the command line while a node runs
 """
 
@@ -41,6 +42,7 @@ class DataFolder:
       path: of the folder.
       journal: path of the journal's store.
       views: path of the views' store.
+      fleet: path of the fleet's store.
       keys: path of the keys' store.
     """
 
@@ -48,6 +50,7 @@ class DataFolder:
         self.path = path
         self.journal = path / "journal"
         self.views = path / "views"
+        self.fleet = path / "fleet"
         self.keys = path / "keys"
         self._held = held
 

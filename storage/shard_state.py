@@ -74,6 +74,10 @@ class ShardState:
         """Return where a transaction stands, durable or not; None if it was never noted."""
         return self._runs.position_of(terminal, counter)
 
+    def cards_issued(self) -> int:
+        """Return how many cards there are, those of the last seconds left out."""
+        return self.views.card_count()
+
     def prefetch(self, cards: Iterable[str]) -> None:
         """Load cards that are about to be used, in one look at the views."""
         self._cards.prefetch(cards)

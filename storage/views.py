@@ -103,6 +103,10 @@ class Views:
         values = self._values(CARDS, [name_key(name) for name in names])
         return decode_all(CARD, values)
 
+    def card_count(self) -> int:
+        """Return how many cards there were at the last checkpoint."""
+        return self.store.count(CARDS)
+
     def terminals(self, names: Sequence[str]) -> list[Seen | None]:
         """Return what has been seen of terminals."""
         values = self._values(TERMINALS, [name_key(name) for name in names])

@@ -11,6 +11,44 @@ from typing import TypeAlias
 from protocol.messages.base import (
     SUBPROTOCOL,
     VERSION,
+    AccountKindNumber,
+    Key,
+    Position,
+    QueryId,
+    ShortText,
+    Signature,
+)
+from protocol.messages.commands import (
+    Command,
+    CommandId,
+    CommandTerminals,
+    JournalPart,
+    Register,
+    Report,
+    ReportText,
+)
+from protocol.messages.fleet import (
+    CommandFound,
+    CommandOf,
+    CommandPlace,
+    CommandRow,
+    Commands,
+    CommandsOf,
+    DraftRow,
+    FleetAnswer,
+    FleetQuestion,
+    JournalFound,
+    JournalLine,
+    JournalOf,
+    ListRow,
+    Lists,
+    ListsOf,
+    TerminalRow,
+    Terminals,
+    TerminalsOf,
+    Tree,
+    TreeOf,
+    TreeRow,
 )
 from protocol.messages.handshake import (
     CAPABILITIES,
@@ -22,6 +60,25 @@ from protocol.messages.handshake import (
     Pulse,
     Ready,
     proof_text,
+)
+from protocol.messages.lists import (
+    Chunk,
+    Fetch,
+    HeldList,
+    Holds,
+    ListApprove,
+    ListEntry,
+    ListPart,
+    ListPublish,
+    ListVersion,
+    ListWithdraw,
+    Offer,
+    Offset,
+)
+from protocol.messages.orders import (
+    Action,
+    Order,
+    Receipt,
 )
 from protocol.messages.questions import (
     Answer,
@@ -46,39 +103,99 @@ from protocol.messages.transactions import (
     Submit,
 )
 
-FromTerminal: TypeAlias = Hello | Prove | Submit | Query | Heartbeat
-FromNode: TypeAlias = Challenge | Ready | Outcomes | Answer | Pulse | Error
+FromTerminal: TypeAlias = (
+    Hello | Prove | Submit | Query | Heartbeat | Holds | Fetch | Report | JournalPart | Order
+)
+FromNode: TypeAlias = (
+    Challenge | Ready | Outcomes | Answer | Pulse | Offer | Chunk | Command | Receipt | Error
+)
+
+
+def name_of(message: FromTerminal | FromNode) -> str:
+    """Return the name that a message begins with."""
+    return str(type(message).__struct_config__.tag)
+
 
 __all__ = [
     "CAPABILITIES",
     "SUBPROTOCOL",
     "VERSION",
+    "AccountKindNumber",
+    "Action",
     "Answer",
     "AnswerBody",
     "Balance",
     "BalanceOf",
     "Challenge",
+    "Chunk",
+    "Command",
+    "CommandFound",
+    "CommandId",
+    "CommandOf",
+    "CommandPlace",
+    "CommandRow",
+    "CommandTerminals",
+    "Commands",
+    "CommandsOf",
+    "DraftRow",
     "DryRun",
     "Error",
     "Failed",
+    "Fetch",
+    "FleetAnswer",
+    "FleetQuestion",
     "Found",
     "FromNode",
     "FromTerminal",
     "Heartbeat",
+    "HeldList",
     "Hello",
+    "Holds",
+    "JournalFound",
+    "JournalLine",
+    "JournalOf",
+    "JournalPart",
+    "Key",
+    "ListApprove",
+    "ListEntry",
+    "ListPart",
+    "ListPublish",
+    "ListRow",
+    "ListVersion",
+    "ListWithdraw",
+    "Lists",
+    "ListsOf",
+    "Offer",
+    "Offset",
+    "Order",
     "Outcome",
     "Outcomes",
+    "Position",
     "Prove",
     "Pulse",
     "Query",
+    "QueryId",
     "Question",
     "Ready",
+    "Receipt",
+    "Register",
+    "Report",
+    "ReportText",
     "Result",
+    "ShortText",
+    "Signature",
     "Statement",
     "StatementLine",
     "StatementOf",
     "Submit",
+    "TerminalRow",
+    "Terminals",
+    "TerminalsOf",
     "TransactionOf",
+    "Tree",
+    "TreeOf",
+    "TreeRow",
     "Trial",
+    "name_of",
     "proof_text",
 ]

@@ -6,11 +6,12 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
+from engine.fleet.terminals import NO_BATTERY, Battery, ReaderState
 from engine.transaction import Name, TimeMs
 from protocol import limits
 from protocol.messages.base import SUBPROTOCOL, Key, Message, ShortText, Signature
 
-CAPABILITIES: Final = ("submit", "query", "dry_run")
+CAPABILITIES: Final = ("submit", "query", "dry_run", "lists", "commands", "orders")
 
 
 class Hello(Message, frozen=True, tag="hello"):
@@ -50,10 +51,12 @@ class Ready(Message, frozen=True, tag="ready"):
 
 
 class Heartbeat(Message, frozen=True, tag="heartbeat"):
-    """Terminal to node: I am alive, my clock, and how much I have yet to send."""
+    """Terminal to node: I am alive, my clock, how much I have yet to send, and how I am."""
 
     at_ms: TimeMs
     backlog: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    battery: Battery = NO_BATTERY
+    reader: ReaderState = ""
 
 
 class Pulse(Message, frozen=True, tag="pulse"):

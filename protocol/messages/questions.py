@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from engine.transaction import AccountOwner, Counter, Entry, Name, TimeMs, Transaction
 from protocol import limits
 from protocol.messages.base import AccountKindNumber, Message, Position, QueryId
+from protocol.messages.fleet import FleetAnswer, FleetQuestion
 from protocol.messages.transactions import Outcome
 
 
@@ -47,7 +48,7 @@ class DryRun(Message, frozen=True, tag="dry_run"):
     transaction: Transaction
 
 
-Question: TypeAlias = BalanceOf | StatementOf | TransactionOf | DryRun
+Question: TypeAlias = BalanceOf | StatementOf | TransactionOf | DryRun | FleetQuestion
 
 
 class Query(Message, frozen=True, tag="query"):
@@ -102,7 +103,7 @@ class Failed(Message, frozen=True, tag="failed"):
     retry_after_ms: int = 0
 
 
-AnswerBody: TypeAlias = Balance | Statement | Found | Trial | Failed
+AnswerBody: TypeAlias = Balance | Statement | Found | Trial | FleetAnswer | Failed
 
 
 class Answer(Message, frozen=True, tag="answer"):

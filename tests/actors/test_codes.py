@@ -70,6 +70,7 @@ SHAKEN: Final[dict[Code, Act]] = {
     Code.QUERIES_EXCEEDED: sending(
         *(peer.pack("query", number, ["balance", 1, "C"]) for number in range(17))
     ),
+    Code.ORDERS_EXCEEDED: sending(*[peer.pack("journal_part", "ani/1", 0, [])] * 17),
     Code.NODE_STOPPING: stop,
 }
 WITHOUT_ERROR: Final = {

@@ -37,6 +37,7 @@ from tests.actors.world import (
     Clock,
     Sender,
     commit,
+    desk_on,
     on_the_spot,
     send,
     tap,
@@ -49,7 +50,7 @@ T = TypeVar("T")
 async def answer(shard: Shard, question: Question) -> AnswerBody:
     """Ask one question and return the answer."""
     desk, asker, life = (
-        Desk(lambda: shard, offload=on_the_spot, report=unreported),
+        desk_on(shard, offload=on_the_spot, report=unreported),
         Sender(),
         a_life(),
     )
@@ -200,7 +201,7 @@ async def test_questions_give_way_while_taps_are_many(
 ) -> None:
     monkeypatch.setattr(limits, "OPEN_ENTRIES_MAX", 4)
     shard.submit(sender, "GATE-1", [tap(number, 0) for number in (1, 2, 3)])
-    desk = Desk(lambda: shard, report=unreported)
+    desk = desk_on(shard, report=unreported)
     desk.ask(sender, "GATE-1", Query(1, BalanceOf(PURSE, CARD)))
     ((_, body),) = sender.answers
     assert isinstance(body, Failed)
@@ -212,7 +213,7 @@ async def test_questions_give_way_while_taps_are_many(
 async def test_more_questions_than_may_wait_are_turned_away_and_a_stop_answers_all(
     shard: Shard, sender: Sender
 ) -> None:
-    desk, life = Desk(lambda: shard, report=unreported), a_life()
+    desk, life = desk_on(shard, report=unreported), a_life()
     for number in range(limits.QUERIES_WAITING_MAX + 3):
         desk.ask(sender, "GATE-1", Query(number, BalanceOf(PURSE, CARD)))
     assert len(sender.answers) == 3
@@ -254,7 +255,7 @@ async def test_a_question_that_fails_is_one_failed_answer_and_is_reported_once(
     shard: Shard, sender: Sender
 ) -> None:
     reports: list[Report] = []
-    desk = Desk(lambda: shard, offload=Broken(ValueError("planted")), report=reports.append)
+    desk = desk_on(shard, offload=Broken(ValueError("planted")), report=reports.append)
     broken, sound = TransactionOf("DESK-1", 1), BalanceOf(PURSE, CARD)
     *failed, balance = await ask_all(desk, sender, broken, broken, StatementOf(PURSE, CARD), sound)
     assert failed == [Failed("internal_error", "", "a defect of the node")] * 3
@@ -271,7 +272,7 @@ async def test_a_question_that_fails_is_one_failed_answer_and_is_reported_once(
 async def test_storage_that_fails_ends_the_desk_and_the_question_is_answered(
     shard: Shard, sender: Sender, failure: Exception
 ) -> None:
-    desk = Desk(lambda: shard, offload=Broken(failure), report=unreported)
+    desk = desk_on(shard, offload=Broken(failure), report=unreported)
     desk.ask(sender, "GATE-1", Query(1, TransactionOf("DESK-1", 1)))
     with pytest.RaisesGroup(type(failure)):
         await desk.run(a_life())
@@ -289,14 +290,14 @@ async def test_a_store_that_is_closed_under_a_question_is_no_failure_of_the_desk
         shard.end()
         raise StorageFailed("the store is closed")
 
-    desk = Desk(lambda: shard, offload=closing, report=unreported)
+    desk = desk_on(shard, offload=closing, report=unreported)
     for body in await ask_all(desk, sender, TransactionOf("DESK-1", 1), DryRun(tap(1))):
         assert isinstance(body, Failed)
         assert (body.code, body.retry_after_ms) == ("busy", limits.RESTART_RETRY_MS)
 
 
 async def test_a_desk_that_is_started_again_answers_again(shard: Shard, sender: Sender) -> None:
-    desk = Desk(lambda: shard, offload=on_the_spot, report=unreported)
+    desk = desk_on(shard, offload=on_the_spot, report=unreported)
     question = BalanceOf(PURSE, CARD)
     assert await ask_all(desk, sender, question) == [Balance(100_000, 2, NOON_MS)]
     assert await ask_all(desk, sender, question) == [Balance(100_000, 2, NOON_MS)] * 2

@@ -10,7 +10,6 @@ import trio
 import trio.testing
 
 from actors import limits
-from actors.desk import Desk
 from actors.errors import ShardBroken
 from actors.shard import Shard
 from actors.terminal import Services, TerminalActor
@@ -18,7 +17,7 @@ from engine.accounts import PURSE
 from protocol.limits import HANDSHAKE_BYTES_MAX, HANDSHAKE_S, IDLE_S
 from protocol.messages import Failed
 from tests.actors.test_committer import a_life
-from tests.actors.world import CARD, Clock, commit, unreported
+from tests.actors.world import CARD, Clock, Disk, commit, desk_on, fleet_on
 from tests.protocol import peer
 
 
@@ -43,6 +42,10 @@ class Wire:
 
     async def flush(self) -> None:
         await trio.sleep_forever()
+
+    @property
+    def unsent_bytes(self) -> int:
+        return 0
 
     def send_eof(self) -> None:
         self.eof_sent = True
@@ -81,12 +84,17 @@ class Stage:
         self.wire = Wire()
         self.life = a_life()
         self.enrolled: peer.StoredKey | None = peer.StoredKey()
-        self.desk = Desk(lambda: shard, report=unreported)
+        disk = Disk()
+        self.fleet = fleet_on(disk, clock, print)
+        # It takes orders, and never gets round to them.
+        self.fleet.store = disk.fleet
+        self.desk = desk_on(shard, fleet=self.fleet)
         self.actor = TerminalActor(
             self.wire,
             Services(
                 shard=lambda: shard,
                 desk=self.desk,
+                fleet=self.fleet,
                 find_key=lambda _terminal, _key: self.enrolled,
                 keys_version=int,
                 now_ms=clock,

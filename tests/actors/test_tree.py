@@ -46,6 +46,7 @@ class World:
         self.url = f"ws://{host}:{port}"
         self.tree = NodeTree(
             open_store=self._open,
+            open_fleet=disk.open_fleet,
             listening=listening,
             find_key=self._find_key,
             keys_version=lambda: len(self.revoked),
@@ -93,11 +94,12 @@ async def test_taps_go_through_and_the_tree_can_be_read(world: World) -> None:
             assert world.tree.listener.connections == 1
             tree = world.tree.snapshot()
             line.close()
-    shard, listener, desk = tree.children
+    shard, listener, fleet, desk = tree.children
     assert [child.name for child in shard.children] == ["checkpointer", "committer"]
     assert shard.children[1].mailbox is not None
     assert shard.children[1].mailbox.accepted == 2
     assert desk.mailbox is not None
+    assert fleet.mailbox is not None
     assert [child.name for child in listener.children] == ["accept", "sweep", "terminal-1"]
     assert {node.state for node in walk(tree)} == {State.RUNNING}
     with world.disk.open() as store:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TypeVar
 
 import pytest
 import trio
 
-from actors.runtime import Report
+from actors.desk import Desk
+from actors.fleet.answers import FleetDesk
+from actors.fleet.fleet import Fleet
+from actors.runtime import Kind, Node, Report, Reporter, State
+from actors.seams import Offload, Seams, in_thread
 from actors.shard import Placed, Shard, outcome_of
 from engine.transaction import Intent, Issue, Tap, TopUp, Transaction
 from protocol.messages import AnswerBody, Outcome
+from storage.fleet.tables import FLEET_TABLES
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.memory_store import MemoryStore
 from storage.shard_store import ShardStore
+from storage.store import Store
 from storage.view_rows import VIEWS_TABLES
 
 T = TypeVar("T")
 
 NOON_MS = 1_760_000_000_000
 CARD = "6013500100000001"
+ROOT = Node("node", Kind.SUPERVISOR, State.RUNNING, 0.0)
 
 
 async def on_the_spot(call: Callable[[], T], /) -> T:
@@ -51,10 +59,15 @@ class Disk:
     def __init__(self) -> None:
         self.journal = MemoryStore(tables=JOURNAL_TABLES)
         self.views = MemoryStore(tables=VIEWS_TABLES)
+        self.fleet = MemoryStore(tables=FLEET_TABLES)
 
     def open(self) -> AbstractContextManager[ShardStore]:
         """Open a shard's store, which is not closed in the end."""
         return nullcontext(ShardStore.open(self.journal, self.views, clock=float))
+
+    def open_fleet(self) -> AbstractContextManager[Store]:
+        """Open the fleet's store, which is not closed in the end."""
+        return nullcontext(self.fleet)
 
     def shard(self, clock: Clock) -> Shard:
         """Open a shard."""
@@ -85,6 +98,33 @@ class Sender:
 def unreported(report: Report) -> None:
     """Take a report where nothing is to be reported."""
     pytest.fail(report.reason)
+
+
+def seams_of(clock: Callable[[], int]) -> Seams:
+    """Return the seams of a node without threads and without chance."""
+    return Seams(clock, partial(bytes, 32), float, on_the_spot)
+
+
+def fleet_on(
+    disk: Disk, clock: Clock, note: Callable[[str], None] = pytest.fail, *, issued: int = 0
+) -> Fleet:
+    """Return a fleet on a disk; it does nothing until it runs."""
+    return Fleet(
+        open_store=disk.open_fleet, cards_issued=lambda: issued, seams=seams_of(clock), note=note
+    )
+
+
+def desk_on(
+    shard: Shard,
+    *,
+    offload: Offload = in_thread,
+    report: Reporter = unreported,
+    fleet: Fleet | None = None,
+) -> Desk:
+    """Return a desk that answers about a shard, and about a fleet that nobody is in."""
+    asked = fleet or fleet_on(Disk(), Clock())
+    fleet_desk = FleetDesk(asked, snapshot=lambda: ROOT, seams=seams_of(Clock()))
+    return Desk(lambda: shard, fleet_desk, offload=offload, report=report)
 
 
 def tap(counter: int, amount_rp: int = 3_500, *, card: str = CARD, at_ms: int = 1) -> Transaction:

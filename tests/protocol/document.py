@@ -24,8 +24,24 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
+from engine.fleet.commands import CommandBody
+from engine.fleet.terminals import Selection
 from engine.transaction import Entry, Intent, Part, Transaction
-from protocol.messages import AnswerBody, Outcome, Question, StatementLine
+from protocol.messages import (
+    Action,
+    AnswerBody,
+    CommandPlace,
+    CommandRow,
+    DraftRow,
+    HeldList,
+    JournalLine,
+    ListRow,
+    Outcome,
+    Question,
+    StatementLine,
+    TerminalRow,
+    TreeRow,
+)
 
 TEXT: Final = (Path(__file__).parent.parent.parent / "docs" / "protocol.md").read_text("utf-8")
 
@@ -40,6 +56,8 @@ _UNIONS: Final = {
         ("part", Part),
         ("question", Question),
         ("answer", AnswerBody),
+        ("command", CommandBody),
+        ("action", Action),
     )
 }
 RECORDS: Final[dict[type[Struct], str]] = {
@@ -47,6 +65,15 @@ RECORDS: Final[dict[type[Struct], str]] = {
     Entry: "entry",
     Outcome: "outcome",
     StatementLine: "statement line",
+    HeldList: "held list",
+    Selection: "selection",
+    TerminalRow: "terminal row",
+    TreeRow: "tree row",
+    ListRow: "list row",
+    DraftRow: "draft row",
+    CommandRow: "command row",
+    CommandPlace: "command place",
+    JournalLine: "journal line",
 }
 
 
@@ -134,7 +161,7 @@ def _plain_type(kind: Type) -> str:
         case LiteralType():
             return _in_order(" or ".join(f'"{value}"' for value in kind.values))
         case EnumType():
-            return kind.cls.__name__.lower()
+            return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind.cls.__name__).lower()
         case BoolType():
             return "bool"
         case _:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zlib
 from collections.abc import Iterator
 from enum import StrEnum
+from hashlib import sha256
 from itertools import groupby
 from types import ModuleType
 from typing import get_args
 
 import msgpack
+import msgspec
 import pytest
 from msgspec.inspect import LiteralType, StructType, multi_type_info, type_info
 
@@ -17,20 +21,25 @@ from engine import limits as engine_limits
 from engine import verdict
 from engine.accounts import AccountKind
 from engine.errors import Reason
+from engine.fleet.commands import CommandBody
 from engine.rules.purses import PURSE_RULES
 from engine.transaction import Entry, Intent, Transaction
 from protocol import limits
 from protocol.codec import decode
-from protocol.errors import CLOSE_CODES, BusyReason, QueryCode
+from protocol.errors import CLOSE_CODES, BusyReason, OrderCode, QueryCode
 from protocol.messages import (
     CAPABILITIES,
     SUBPROTOCOL,
+    Action,
     AnswerBody,
+    Chunk,
     FromNode,
     FromTerminal,
+    Offer,
     Outcome,
     Question,
     Submit,
+    name_of,
     proof_text,
 )
 from protocol.rights import TERMINAL_INTENTS
@@ -49,6 +58,8 @@ def described() -> Iterator[tuple[tuple[str, str], StructType]]:
         ("Question", Question),
         ("Answer", AnswerBody),
         ("Intent", Intent),
+        ("Command", CommandBody),
+        ("Order", Action),
     ):
         for struct in multi_type_info(get_args(union)):
             assert isinstance(struct, StructType)
@@ -75,6 +86,7 @@ def test_the_direction_of_each_message_is_told() -> None:
     [
         ("code", [*CLOSE_CODES]),
         ("failed", [*QueryCode]),
+        ("order", [*OrderCode]),
         ("busy", [*BusyReason]),
         ("reason", [reason for reason in Reason if reason]),
     ],
@@ -242,7 +254,46 @@ def test_the_session_is_replayed_byte_for_byte() -> None:
     assert not answers
     assert node.violation is not None
     names = {str(message.__struct_config__.tag) for message in get_args(FromTerminal | FromNode)}
-    assert set(said) == names
+    assert {*said, *(name for name, _ in shown())} == names
+
+
+FROM_NODE = msgspec.msgpack.Decoder[FromNode](FromNode)
+
+
+def shown() -> list[tuple[str, FromTerminal | FromNode]]:
+    """Return the examples that are no part of the session, by name, as messages."""
+    found: list[tuple[str, FromTerminal | FromNode]] = []
+    for block in document.blocks("hex"):
+        kind, _, name = block.label.partition(" ")
+        if kind == "example":
+            to_node = name in {name_of_type(message) for message in get_args(FromTerminal)}
+            read = decode if to_node else FROM_NODE.decode
+            found.append((name, read(bytes_of(block))))
+    return found
+
+
+def name_of_type(message: type[FromTerminal | FromNode]) -> str:
+    return str(message.__struct_config__.tag)
+
+
+def test_each_example_is_a_message_of_its_name() -> None:
+    assert all(name_of(message) == name for name, message in shown())
+
+
+def test_the_files_of_the_examples_come_to_the_hashes_that_are_told() -> None:
+    messages = [message for _, message in shown()]
+    whole, change = (message for message in messages if isinstance(message, Chunk))
+    first, second = (message for message in messages if isinstance(message, Offer))
+    held: dict[str, str] = {}
+    for offer, chunk in ((first, whole), (second, change)):
+        content = zlib.decompress(chunk.data)
+        assert (len(chunk.data), len(content)) == (offer.file_bytes, offer.content_bytes)
+        for key, value in msgpack.Unpacker(io.BytesIO(content)):
+            assert json.dumps([key, value]).replace("null", "nil") in document.TEXT
+            held.pop(key, None)
+            held |= {} if value is None else {key: value}
+        packed = b"".join(map(msgpack.packb, sorted(held.items())))
+        assert (sha256(packed).digest(), len(held)) == (offer.hash, offer.entries)
 
 
 def block_labelled(label: str) -> bytes:

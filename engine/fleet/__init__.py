@@ -1,0 +1,1 @@
+"""The rules of a fleet of terminals: lists that they hold, commands that they carry out."""
