@@ -29,7 +29,7 @@ from actors.seams import Seams
 from engine.fleet.lists import USUAL_GUARD, GuardRules
 from protocol.errors import OrderCode
 from protocol.messages import Fetch, Heartbeat, Holds, JournalPart, Order, Receipt, Report
-from storage.errors import StorageFull
+from storage.errors import StorageError, StorageFull
 from storage.store import Store
 
 ToFleet: TypeAlias = Heartbeat | Holds | Fetch | Report | JournalPart | Order
@@ -206,6 +206,13 @@ class Fleet:
             receipt = await clerk.do(job)
         except StorageFull:
             receipt = turned_away(job.message, OrderCode.STORAGE_FULL)
+        except StorageError:
+            raise
+        except Exception:
+            # The same again would fail again: it is not to be sent again.
+            text = "a defect of the node"
+            receipt = Receipt(job.message.id, "refused", OrderCode.INTERNAL_ERROR, "", text)
+            raise
         finally:
             # Also when the fleet ends: every order is answered.
             job.peer.tell(receipt)

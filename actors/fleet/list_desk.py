@@ -124,10 +124,10 @@ class ListDesk:
             waiting.pop(link, None)
 
     def _count(self, link: Link, name: ListName, step: int) -> None:
-        counts = self.counts.get(name)
-        if counts is not None:
+        counts, held = self.counts.get(name), link.held.get(name)
+        if counts is not None and held is not None:
             counts.holding += step
-            counts.holders += step * self._is_current(link.held[name])
+            counts.holders += step * self._is_current(held)
 
     def _look(self, counts: Counts) -> None:
         counts.coverage.look(counts.holders, counts.holding, self._now_ms())

@@ -37,11 +37,6 @@ class Pump:
         self._slow: dict[Link, None] = {}
         self._work = trio.Event()
 
-    @property
-    def waiting(self) -> int:
-        """Terminals whose next chunk has not been sent."""
-        return len(self._waiting)
-
     def put(self, link: Link, fetch: Fetch) -> None:
         """Send this to a terminal when it is its turn; what it asked for before is forgotten."""
         self._waiting[link] = fetch

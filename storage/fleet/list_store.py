@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.fleet.list_file import EMPTY_HASH, ListFile, make_file
-from engine.fleet.lists import LIST_NAMES, ListName, Put, difference, in_order, merged
+from engine.fleet.lists import ListName, Put, difference, in_order, merged
 from storage.fleet.tables import (
     CHANGES,
     DRAFT_ENTRIES,
@@ -103,11 +103,6 @@ class ListStore:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-
-    def heads(self) -> dict[ListName, ListHead]:
-        """Return the lists that were published."""
-        found = {name: self.head(name) for name in LIST_NAMES}
-        return {name: head for name, head in found.items() if head.version}
 
     def head(self, name: ListName) -> ListHead:
         """Return a list as it is now; version 0 is empty."""
