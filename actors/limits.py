@@ -77,8 +77,15 @@ SESSIONS_MAX: Final = 20_000
 SWEEP_S: Final = 1.0
 """How often silent connections are looked for."""
 
-KEYS_AT_ONCE: Final = 100
-"""Keys of open sessions looked for before others get a turn: half a millisecond."""
+KEYS_LOOK_S: Final = 0.25
+"""How often it is looked whether keys were revoked or have expired: their sessions end within a
+second, with enough of it left for looking up all keys and for a loop that is busy."""
+
+KEYS_AT_ONCE: Final = 250
+"""Keys of open sessions looked for before others get a turn: a millisecond."""
+
+CLOCK_BEHIND_MS_MAX: Final = 2_000
+"""A clock that is put right by more than this, backwards, is told of."""
 
 DRAIN_S: Final = 5.0
 """What a stop allows for answers on their way."""

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import trio
 
 from actors import limits
+from actors.key_watch import KeyWatch
 from actors.runtime import ChildSpec, Life, Reporter, Restart, Supervisor
 from actors.runtime.budget import Chance
 from actors.terminal import Services, TerminalActor
@@ -68,9 +69,14 @@ class Listener:
         self._note = note
         self._connections: dict[TerminalActor, None] = {}
         self._served = 0
+        watch = KeyWatch(self._connections.keys(), services.keys, services.latest_ms, note)
         self.supervisor = Supervisor(
             "listener",
-            [ChildSpec("accept", self._accept), ChildSpec("sweep", self._sweep)],
+            [
+                ChildSpec("accept", self._accept),
+                ChildSpec("sweep", self._sweep),
+                ChildSpec("keys", watch.run),
+            ],
             report=report,
             chance=chance,
             dynamic_max=limits.SESSIONS_MAX,
@@ -129,21 +135,8 @@ class Listener:
 
     async def _sweep(self, life: Life) -> None:
         life.ready()
-        version: int | None = None
         while not life.stopping.is_set():
             with trio.move_on_after(limits.SWEEP_S):
                 await life.stopping.wait()
             for terminal in list(self._connections):
                 terminal.check_deadline()
-            # A key that was revoked before this look is found by it; one revoked after it makes
-            # another version.
-            before, version = version, self._services.keys_version()
-            if version != before:
-                await self._check_keys()
-
-    async def _check_keys(self) -> None:
-        for number, terminal in enumerate(list(self._connections)):
-            terminal.check_key()
-            if number % limits.KEYS_AT_ONCE == 0:
-                # Looking for twenty thousand keys takes a while: taps come in between.
-                await trio.lowlevel.checkpoint()

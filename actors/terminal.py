@@ -16,13 +16,14 @@ from msgspec import Struct
 from actors import limits
 from actors.desk import Desk
 from actors.fleet.fleet import Fleet
+from actors.keys import Keys, LatestTime
 from actors.runtime import Life
 from actors.shard import Placed, Shard, outcome_of
 from actors.transport import Transport
 from protocol.errors import Code, ProtocolViolation
 from protocol.limits import FRAME_BYTES_MAX
 from protocol.messages import AnswerBody, FromNode, Outcome, Query, Submit
-from protocol.session import FindKey, Phase, ServerSession
+from protocol.session import EnrolledKey, Phase, ServerSession
 from protocol.websocket import ServerWebSocket
 
 
@@ -33,8 +34,8 @@ class Services(Struct, frozen=True):
       shard: the shard as it is now; it may have been started again.
       desk: answers questions.
       fleet: lists, commands and orders.
-      find_key: finds an enrolled key.
-      keys_version: a number that is another one when any key was enrolled or revoked.
+      keys: who may connect.
+      latest_ms: the time by which keys expire.
       now_ms: the host's clock; deadlines do not run on it, for it may be set.
       nonce: 32 fresh bytes of chance.
     """
@@ -42,8 +43,8 @@ class Services(Struct, frozen=True):
     shard: Callable[[], Shard]
     desk: Desk
     fleet: Fleet
-    find_key: FindKey
-    keys_version: Callable[[], int]
+    keys: Keys
+    latest_ms: LatestTime
     now_ms: Callable[[], int]
     nonce: Callable[[], bytes]
 
@@ -65,7 +66,11 @@ class TerminalActor:
         self._second = 0
         self._known = False
         self.session = ServerSession(
-            services.nonce(), trio.current_time(), services.find_key, self._last_counter
+            services.nonce(),
+            trio.current_time(),
+            services.keys.find,
+            self._last_counter,
+            latest_ms=services.latest_ms(),
         )
 
     async def run(self, life: Life) -> None:
@@ -187,10 +192,10 @@ class TerminalActor:
         except ProtocolViolation as violation:
             self._fail(violation)
 
-    def check_key(self) -> None:
-        """End the connection if its key was revoked."""
+    def check_key(self, found: EnrolledKey | None, now_ms: int) -> None:
+        """End the connection if its key, as it is enrolled now, may do nothing any more."""
         try:
-            self.session.check_key()
+            self.session.check_key(found, now_ms)
         except ProtocolViolation as violation:
             self._fail(violation)
 

@@ -5,7 +5,7 @@
     │   ├── checkpointer        writes views
     │   └── committer           makes blocks durable
     ├── listener (one for one)
-    │   ├── accept, sweep
+    │   ├── accept, sweep, keys
     │   └── terminal-n          one for each connection, temporary
     ├── fleet                   lists, commands, orders
     └── desk                    answers questions
@@ -28,6 +28,7 @@ from actors.desk import Desk
 from actors.errors import FATAL
 from actors.fleet.answers import FleetDesk
 from actors.fleet.fleet import Fleet
+from actors.keys import Keys, LatestTime
 from actors.listener import Listener, ListeningSocket
 from actors.runtime import (
     ChildSpec,
@@ -43,7 +44,6 @@ from actors.runtime import (
 from actors.seams import Seams
 from actors.shard import Shard
 from actors.terminal import Services
-from protocol.session import FindKey
 from storage.shard_store import ShardStore
 from storage.store import Store
 
@@ -59,8 +59,7 @@ class NodeTree:
       open_store: opens the shard's store and closes it in the end; entering it blocks.
       open_fleet: opens the store of the fleet, likewise.
       listening: a listening socket, which stays the caller's.
-      find_key: finds an enrolled key.
-      keys_version: a number that is another one when any key was enrolled or revoked.
+      keys: who may connect.
       seams: time, chance and threads.
       report: takes what supervisors report.
       note: takes one line for the operator.
@@ -72,8 +71,7 @@ class NodeTree:
         open_store: Callable[[], AbstractContextManager[ShardStore]],
         open_fleet: Callable[[], AbstractContextManager[Store]],
         listening: ListeningSocket,
-        find_key: FindKey,
-        keys_version: Callable[[], int],
+        keys: Keys,
         seams: Seams,
         report: Reporter,
         note: Callable[[str], None],
@@ -89,8 +87,9 @@ class NodeTree:
         )
         fleet_desk = FleetDesk(self.fleet, snapshot=self.snapshot, seams=seams)
         desk = Desk(self.shard, fleet_desk, offload=seams.offload, report=report)
+        latest_ms = LatestTime(seams.now_ms, lambda: self.shard().book.decided_ms)
         services = Services(
-            self.shard, desk, self.fleet, find_key, keys_version, seams.now_ms, seams.nonce
+            self.shard, desk, self.fleet, keys, latest_ms, seams.now_ms, seams.nonce
         )
         self.listener = Listener(listening, services, report=report, note=note, chance=seams.chance)
         self.supervisor = Supervisor(

@@ -1,12 +1,21 @@
-"""Public keys that prove nothing: the points of small order of the curve of Ed25519.
+"""Keys of terminals: the roles that they give, and public keys that prove nothing.
 
-Their multiples are so few that whoever names one of them as a key can sign by trying, without a
-private key. A key made as RFC 8032 says is never among them.
+The latter are the points of small order of the curve of Ed25519. Their multiples are so few that
+whoever names one of them as a key can sign by trying, without a private key. A key made as RFC 8032
+says is never among them.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
+
+Role: TypeAlias = Literal["terminal", "service", "operator", "observer"]
+"""What a key may do; what that is stands in protocol/rights.py.
+
+A terminal is a gate, a validator, a till. A service is a backend: a bank's link, SMPT, a merchant
+acquirer. An operator is a person who runs the system, or an officer. An observer only looks: an
+auditor, a dashboard.
+"""
 
 KEY_BYTES: Final = 32
 """An Ed25519 public key (RFC 8032, 5.1.5)."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import trio
 from msgspec import Struct
@@ -25,8 +25,9 @@ from actors.listener import open_listening_socket
 from actors.runtime import Escalation, Event, Report
 from actors.seams import Seams
 from actors.tree import NodeTree
+from engine.keys import Role
 from ops.open_files import allow_files
-from protocol.session import EnrolledKey, FindKey
+from protocol.session import EnrolledKey
 from storage.errors import StorageError
 from storage.fleet.tables import FLEET_REMEDY, FLEET_TABLES
 from storage.folder import DataFolder
@@ -106,8 +107,7 @@ async def run_node(
                 LmdbStore(folder.fleet, tables=FLEET_TABLES, remedy=FLEET_REMEDY)
             ),
             listening=listening,
-            find_key=_enrolling(keys) if dev else keys.find,
-            keys_version=keys.version,
+            keys=_FirstUse(keys) if dev else keys,
             seams=Seams(now_ms, partial(os.urandom, 32), random.SystemRandom().random),
             report=_report,
             note=log.warning,
@@ -149,17 +149,27 @@ def _open_shard(folder: DataFolder) -> Iterator[ShardStore]:
         yield ShardStore.open(journal, views, clock=time.monotonic)
 
 
-def _enrolling(keys: KeyStore) -> FindKey:
-    """Find keys, and enrol one that a terminal shows when it has none: for development only."""
+def role_by_name(terminal: str) -> Role:
+    """Return the role that a terminal gets at first use: the one its name begins with.
 
-    def find(terminal: str, public_key: bytes) -> EnrolledKey | None:
-        known = keys.find(terminal, public_key)
-        if known is None:
-            keys.enroll(terminal, public_key, role="service", at_ms=now_ms(), note="first use")
-            known = keys.find(terminal, public_key)
-        return known
+    `operator-ani` is an operator, `terminal-7` a terminal; any other name is a service.
+    """
+    before, hyphen, _ = terminal.partition("-")
+    roles: tuple[Role, ...] = get_args(Role)
+    return next((role for role in roles if hyphen and role == before), "service")
 
-    return find
+
+class _FirstUse:
+    """Keys, of which one that a terminal shows when it has none is enrolled: for development."""
+
+    def __init__(self, keys: KeyStore) -> None:
+        self._keys = keys
+        self.find_many, self.version = keys.find_many, keys.version
+
+    def find(self, terminal: str, public_key: bytes) -> EnrolledKey:
+        """Find a key, or enrol it."""
+        role = role_by_name(terminal)
+        return self._keys.enroll(terminal, public_key, role=role, at_ms=now_ms(), note="first use")
 
 
 def _settle_memory() -> None:

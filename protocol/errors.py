@@ -30,6 +30,7 @@ class Code(StrEnum):
     PROOF_INVALID = "proof_invalid"
     KEY_UNKNOWN = "key_unknown"
     KEY_REVOKED = "key_revoked"
+    KEY_EXPIRED = "key_expired"
     HANDSHAKE_TIMEOUT = "handshake_timeout"
     IDLE = "idle"
     RATE_EXCEEDED = "rate_exceeded"
@@ -60,6 +61,7 @@ CLOSE_CODES: Final[dict[Code, int]] = {
     Code.CREDITS_EXCEEDED: 4007,
     Code.QUERIES_EXCEEDED: 4008,
     Code.ORDERS_EXCEEDED: 4011,
+    Code.KEY_EXPIRED: 4010,
     Code.INTERNAL_ERROR: 1011,
     Code.NODE_STOPPING: 1012,
 }

@@ -1,99 +1,192 @@
-"""What a key is allowed to send and to ask.
+"""What a key may send, submit and ask: one table, a row for each kind of message.
 
-A terminal moves money of the card before it, and takes back what it moved itself. A service (a
-bank's link, the operator's desk, a tool) does everything.
+A role is a column. It may do what its cell says and nothing else; a kind without a row is nobody's.
+A new kind of message, intent or question gets its row here, and the same row in docs/protocol.md:
+the tests compare the two, and try every cell on a session and on a node.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from engine.accounts import ALL_CARDS, PURSE_KINDS
+from engine.keys import Role
 from engine.transaction import (
+    Adjustment,
+    Block,
+    Close,
     Group,
     Hold,
     Intent,
+    Issue,
     Post,
     Purchase,
     Refund,
+    Replace,
     Reversal,
     Share,
     Subsidy,
     Tap,
     TopUp,
+    Unblock,
     Void,
 )
 from protocol.messages import (
+    Action,
+    BalanceOf,
     CommandOf,
     CommandsOf,
+    CommandTerminals,
     DryRun,
     Fetch,
-    FleetQuestion,
     FromTerminal,
+    Heartbeat,
+    Hello,
     Holds,
     JournalOf,
     JournalPart,
+    ListApprove,
+    ListPart,
+    ListPublish,
     ListsOf,
+    ListWithdraw,
     Order,
+    Prove,
+    Query,
     Question,
+    Register,
     Report,
+    StatementOf,
+    Submit,
     TerminalsOf,
     TransactionOf,
     TreeOf,
 )
 
-Role: TypeAlias = Literal["terminal", "service", "operator", "observer"]
 
-TERMINAL_INTENTS: Final[frozenset[type[Intent]]] = frozenset(
-    {Tap, Purchase, TopUp, Group, Reversal, Refund, Hold, Post, Void}
-)
-"""What a terminal may submit, some of it with conditions: see `may`."""
+class Right(StrEnum):
+    """What a cell says. Where it is neither `yes` nor `no`, what stands in the message decides."""
 
-_UNCONDITIONAL: Final[frozenset[type[Intent]]] = frozenset({Tap, Purchase, Hold, Post, Void})
+    YES = "yes"
+    NO = "no"
+    INNER = "inner"
+    """What it holds is looked at: that has rows of its own."""
+    OWN = "own"
+    """It names a transaction of this very terminal."""
+    MAIN_PURSE = "main_purse"
+    """The money goes to the card's own purse, not to one of a programme."""
+    FARES = "fares"
+    """Programmes and operators give a part of the fare of a tap beside it, and nothing else; no
+    money goes to a programme's purse."""
+    PURSES = "purses"
+    """Of a purse of one card."""
+    SUMS = "sums"
+    """Of no single card: another kind of account, or the purses of all cards together."""
+    TRIAL = "trial"
+    """It tries what this role may submit."""
 
 
-FLEET_MESSAGES: Final[dict[type[FromTerminal], frozenset[Role]]] = {
-    Holds: frozenset({"terminal"}),
-    Fetch: frozenset({"terminal"}),
-    Report: frozenset({"terminal"}),
-    JournalPart: frozenset({"terminal"}),
-    Order: frozenset({"operator"}),
+class Row(NamedTuple):
+    """One kind of message: what each role may do with it."""
+
+    terminal: Right
+    service: Right
+    operator: Right
+    observer: Right
+
+
+_NOBODY: Final = Row(Right.NO, Right.NO, Right.NO, Right.NO)
+
+YES, NO, INNER, OWN, MAIN_PURSE, FARES, PURSES, SUMS, TRIAL = Right
+
+# fmt: off
+RIGHTS: Final[dict[type[Struct], Row]] = {
+    # Messages         terminal    service  operator  observer
+    Hello:         Row(YES,        YES,     YES,      YES),
+    Prove:         Row(YES,        YES,     YES,      YES),
+    Heartbeat:     Row(YES,        YES,     YES,      YES),
+    Submit:        Row(INNER,      INNER,   INNER,    INNER),
+    Query:         Row(INNER,      INNER,   INNER,    INNER),
+    Holds:         Row(YES,        NO,      NO,       NO),
+    Fetch:         Row(YES,        NO,      NO,       NO),
+    Report:        Row(YES,        NO,      NO,       NO),
+    JournalPart:   Row(YES,        NO,      NO,       NO),
+    Order:         Row(NO,         NO,      INNER,    NO),
+
+    # Intents: what happens before a terminal, what backends settle, what a person decides.
+    Tap:           Row(YES,        YES,     NO,       NO),
+    Purchase:      Row(YES,        YES,     NO,       NO),
+    TopUp:         Row(MAIN_PURSE, YES,     NO,       NO),
+    Group:         Row(FARES,      YES,     NO,       NO),
+    Subsidy:       Row(NO,         YES,     NO,       NO),
+    Share:         Row(NO,         YES,     NO,       NO),
+    Hold:          Row(YES,        YES,     NO,       NO),
+    Post:          Row(YES,        YES,     NO,       NO),
+    Void:          Row(YES,        YES,     NO,       NO),
+    Reversal:      Row(OWN,        YES,     YES,      NO),
+    Refund:        Row(OWN,        YES,     YES,      NO),
+    Issue:         Row(NO,         YES,     YES,      NO),
+    Block:         Row(NO,         YES,     YES,      NO),
+    Unblock:       Row(NO,         YES,     YES,      NO),
+    Replace:       Row(NO,         YES,     YES,      NO),
+    Close:         Row(NO,         YES,     YES,      NO),
+    Adjustment:    Row(NO,         NO,      YES,      NO),
+
+    # Questions: those who only look see no card.
+    BalanceOf:     Row(PURSES,     YES,     YES,      SUMS),
+    StatementOf:   Row(PURSES,     YES,     YES,      NO),
+    TransactionOf: Row(OWN,        YES,     YES,      NO),
+    DryRun:        Row(TRIAL,      YES,     YES,      NO),
+    TerminalsOf:   Row(NO,         NO,      YES,      YES),
+    TreeOf:        Row(NO,         NO,      YES,      YES),
+    ListsOf:       Row(NO,         NO,      YES,      YES),
+    CommandsOf:    Row(NO,         NO,      YES,      NO),
+    CommandOf:     Row(NO,         NO,      YES,      NO),
+    JournalOf:     Row(NO,         NO,      YES,      NO),
+
+    # Orders: what officers do to the fleet.
+    ListPart:         Row(NO,      NO,      YES,      NO),
+    ListPublish:      Row(NO,      NO,      YES,      NO),
+    ListApprove:      Row(NO,      NO,      YES,      NO),
+    ListWithdraw:     Row(NO,      NO,      YES,      NO),
+    CommandTerminals: Row(NO,      NO,      YES,      NO),
+    Register:         Row(NO,      NO,      YES,      NO),
 }
-"""Who may send messages about lists, commands and orders; all others are everybody's."""
-
-FLEET_QUESTIONS: Final[dict[type[Question], frozenset[Role]]] = {
-    TerminalsOf: frozenset({"operator", "observer"}),
-    TreeOf: frozenset({"operator", "observer"}),
-    ListsOf: frozenset({"operator", "observer"}),
-    CommandsOf: frozenset({"operator"}),
-    CommandOf: frozenset({"operator"}),
-    JournalOf: frozenset({"operator"}),
-}
-"""Who may ask about the fleet. Commands and journals name cards."""
+# fmt: on
 
 
-def may_send(role: Role, message: FromTerminal) -> bool:
-    """Tell whether a session of this role may send a message of this kind at all."""
-    allowed = FLEET_MESSAGES.get(type(message))
-    return allowed is None or role in allowed
+def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Action) -> bool:
+    """Tell whether a session of this role and terminal may send, submit or ask something.
 
-
-def may(role: Role, terminal: str, intent: Intent) -> bool:
-    """Tell whether a session of this role and terminal may submit an intent.
-
-    A terminal hands out no programme's money but what a ride costs, and no operator's but a part
-    of that fare; it gives back what it took itself.
+    A message whose right lies in what it holds may be sent; what it holds is asked about by itself.
     """
-    if role == "service" or type(intent) in _UNCONDITIONAL:
+    row = RIGHTS.get(type(what), _NOBODY)
+    right: Right = getattr(row, role)
+    if right is Right.YES:
         return True
-    if isinstance(intent, TopUp):
-        return not intent.purse
-    if isinstance(intent, Reversal | Refund):
-        return intent.terminal == terminal
-    return isinstance(intent, Group) and _may_group(intent)
+    match right, what:
+        case Right.INNER, _:
+            return True
+        case Right.OWN, Reversal() | Refund() | TransactionOf():
+            return what.terminal == terminal
+        case Right.MAIN_PURSE, TopUp():
+            return not what.purse
+        case Right.FARES, Group():
+            return _shares_fares(what)
+        case Right.PURSES, BalanceOf() | StatementOf():
+            return _is_of_one_card(what)
+        case Right.SUMS, BalanceOf():
+            return not _is_of_one_card(what)
+        case Right.TRIAL, DryRun():
+            return may(role, terminal, what.transaction.intent)
+        case _:
+            return False
 
 
-def _may_group(group: Group) -> bool:
+def _shares_fares(group: Group) -> bool:
     carriers = {part.operator for part in group.parts if isinstance(part, Tap)}
     return all(
         part.operator in carriers
@@ -103,17 +196,5 @@ def _may_group(group: Group) -> bool:
     )
 
 
-def may_ask(role: Role, terminal: str, question: Question) -> bool:
-    """Tell whether a session of this role and terminal may ask a question.
-
-    A terminal sees purses and its own transactions, and tries what it may submit.
-    """
-    if isinstance(question, FleetQuestion):
-        return role in FLEET_QUESTIONS[type(question)]
-    if role == "service":
-        return True
-    if isinstance(question, TransactionOf):
-        return question.terminal == terminal
-    if isinstance(question, DryRun):
-        return may(role, terminal, question.transaction.intent)
+def _is_of_one_card(question: BalanceOf | StatementOf) -> bool:
     return question.kind in PURSE_KINDS and question.owner != ALL_CARDS

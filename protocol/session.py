@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 
 from engine.accounts import is_name
-from engine.keys import is_of_small_order
+from engine.keys import Role, is_of_small_order
 from protocol import limits
 from protocol.codec import decode, encode
 from protocol.errors import Code, ProtocolViolation, QueryCode
@@ -54,7 +54,7 @@ from protocol.messages import (
     name_of,
     proof_text,
 )
-from protocol.rights import Role, may, may_ask, may_send
+from protocol.rights import may
 
 
 class EnrolledKey(Protocol):
@@ -70,6 +70,14 @@ class EnrolledKey(Protocol):
         """Since when it may do nothing any more; None while it may."""
         ...
 
+    @property
+    def expires_ms(self) -> int | None:
+        """From when on it may do nothing any more; None: never."""
+        ...
+
+
+KeyName: TypeAlias = tuple[str, bytes]
+"""A terminal and its public key."""
 
 FindKey: TypeAlias = Callable[[str, bytes], EnrolledKey | None]
 """Finds the key that a terminal was enrolled with, by its name and the public key."""
@@ -99,16 +107,18 @@ class ServerSession:
       opened_s: when the connection came in, on a clock that is never set.
       find_key: finds an enrolled key.
       last_counter: tells where a terminal's counter stands.
+      latest_ms: the latest time that the host's clock has shown so far. A key that had expired by
+        then stays so, also when the clock was set back.
       credits: transactions that may be unanswered.
       frames_per_second_max: messages taken in a second.
       queries_open_max: questions that may be unanswered.
-      orders_open_max: orders and parts of journals that may have no receipt.
 
     Attributes:
       phase: how far it has come.
       terminal: the name claimed by `hello`, proven once `phase` is `ready`.
       software: what the terminal says it runs.
       role: what the terminal may do, from `ready` on.
+      key_expires_ms: when its key expires; None: never.
       credits: transactions that may still be sent.
       last_heartbeat: the terminal's own clock and backlog, when it told them last.
       outbox: payloads to send, in order; the caller sends and clears them.
@@ -121,15 +131,16 @@ class ServerSession:
         find_key: FindKey,
         last_counter: LastCounter,
         *,
+        latest_ms: int = 0,
         credits: int = limits.CREDITS,  # noqa: A002 - the protocol's word
         frames_per_second_max: int = limits.FRAMES_PER_SECOND_MAX,
         queries_open_max: int = limits.QUERIES_OPEN_MAX,
-        orders_open_max: int = limits.ORDERS_OPEN_MAX,
     ) -> None:
         self.phase = Phase.NEW
         self.terminal = ""
         self.software = ""
         self.role: Role = "terminal"
+        self.key_expires_ms: int | None = None
         self.credits = credits
         self.last_heartbeat: Heartbeat | None = None
         self.outbox: list[bytes] = []
@@ -138,6 +149,7 @@ class ServerSession:
         self._heard = False
         self._find_key = find_key
         self._last_counter = last_counter
+        self._latest_ms = latest_ms
         self._public_key = b""
         self._frames_per_second_max = frames_per_second_max
         self._second = 0
@@ -145,7 +157,6 @@ class ServerSession:
         self._credits_max = credits
         self._queries_open_max = queries_open_max
         self._queries_open: set[int] = set()
-        self._orders_open_max = orders_open_max
         self._orders_open = 0
 
     # --- what comes in ------------------------------------------------------------------------
@@ -208,16 +219,25 @@ class ServerSession:
             self.phase = Phase.CLOSED
             self.outbox.append(encode(Error(violation.code, violation.field, violation.text)))
 
-    def check_key(self) -> None:
+    @property
+    def key(self) -> KeyName | None:
+        """The key that was proven, while the session is ready."""
+        return (self.terminal, self._public_key) if self.phase is Phase.READY else None
+
+    def check_key(self, found: EnrolledKey | None, now_ms: int) -> None:
         """Close the session if its key may do nothing any more, as `receive` would.
 
+        Args:
+          found: what is enrolled now under `key`.
+          now_ms: the host's clock, or the latest time that it has shown.
+
         Raises:
-          ProtocolViolation: the key was revoked since it was proven, or is gone.
+          ProtocolViolation: since it was proven the key was revoked, has expired, or is gone.
         """
         if self.phase is not Phase.READY:
             return
         try:
-            self._valid_key()
+            self._take_key(found, now_ms)
         except ProtocolViolation as violation:
             self.close(violation)
             raise
@@ -278,7 +298,7 @@ class ServerSession:
                 return self._take(message, now_ms)
 
     def _take(self, message: Wanted, now_ms: int) -> Wanted | None:
-        if not may_send(self.role, message):
+        if not may(self.role, self.terminal, message):
             text = f"for the role {self.role}"
             raise ProtocolViolation(Code.NOT_ALLOWED, name_of(message), text)
         match message:
@@ -325,18 +345,21 @@ class ServerSession:
         return message
 
     def _take_order(self, message: Order | JournalPart) -> Order | JournalPart:
-        if self._orders_open >= self._orders_open_max:
-            text = f"{self._orders_open_max} have no receipt yet"
+        if self._orders_open >= limits.ORDERS_OPEN_MAX:
+            text = f"{limits.ORDERS_OPEN_MAX} have no receipt yet"
             raise ProtocolViolation(Code.ORDERS_EXCEEDED, name_of(message), text)
         if isinstance(message, Order) and not is_name(message.id):
             text = "printable ASCII without blanks, / and *"
             raise ProtocolViolation(Code.FIELD_INVALID, "order.id", text)
+        if isinstance(message, Order) and not may(self.role, self.terminal, message.action):
+            text = f"for the role {self.role}"
+            raise ProtocolViolation(Code.NOT_ALLOWED, "order.action", text)
         self._orders_open += 1
         return message
 
     def _unanswerable(self, query: Query) -> Failed | None:
         question = query.question
-        if not may_ask(self.role, self.terminal, question):
+        if not may(self.role, self.terminal, question):
             text = f"for the role {self.role}"
             return Failed(QueryCode.NOT_ALLOWED, "query.question", text)
         match question:
@@ -369,7 +392,8 @@ class ServerSession:
             Ed25519PublicKey.from_public_bytes(self._public_key).verify(message.signature, text)
         except (InvalidSignature, ValueError):
             raise ProtocolViolation(Code.PROOF_INVALID, "prove.signature") from None
-        self.role = self._valid_key().role
+        found = self._find_key(self.terminal, self._public_key)
+        self._take_key(found, max(now_ms, self._latest_ms))
         self.phase = Phase.READY
         self.outbox.append(
             encode(
@@ -385,10 +409,12 @@ class ServerSession:
             )
         )
 
-    def _valid_key(self) -> EnrolledKey:
-        key = self._find_key(self.terminal, self._public_key)
-        if key is None:
+    def _take_key(self, found: EnrolledKey | None, now_ms: int) -> None:
+        if found is None:
             raise ProtocolViolation(Code.KEY_UNKNOWN, "hello.public_key")
-        if key.revoked_ms is not None:
+        if found.revoked_ms is not None:
             raise ProtocolViolation(Code.KEY_REVOKED, "hello.public_key")
-        return key
+        if found.expires_ms is not None and found.expires_ms <= now_ms:
+            raise ProtocolViolation(Code.KEY_EXPIRED, "hello.public_key")
+        self.role = found.role
+        self.key_expires_ms = found.expires_ms

@@ -91,6 +91,25 @@ class DataFolder:
             _check_format(path)
             return cls(path, held.pop_all())
 
+    def hold_keys(self) -> None:
+        """Hold the keys until closed: nobody else may do so, and change them, meanwhile.
+
+        A node that is at work in the folder does without: it only reads them.
+
+        Raises:
+          StorageFailed: there are none, or the system does not let us.
+          StorageLocked: another process holds them, for as long as a command takes.
+        """
+        try:
+            descriptor = os.open(self.keys, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"another command is changing the keys in {self.path}: try again"
+            raise StorageLocked(message) from error
+        except OSError as error:
+            raise refused_by_system(f"{self.keys} cannot be held", error, error.errno) from error
+
     def close(self) -> None:
         """Let go of the folder."""
         self._held.close()

@@ -40,6 +40,7 @@ FINAL_CODES: Final = frozenset(
         Code.PROOF_INVALID,
         Code.KEY_UNKNOWN,
         Code.KEY_REVOKED,
+        Code.KEY_EXPIRED,
         Code.CREDITS_EXCEEDED,
         Code.QUERIES_EXCEEDED,
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import click
 from msgspec.structs import asdict
@@ -13,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.accounts import is_name
-from engine.keys import KEY_BYTES, is_of_small_order
+from engine.keys import KEY_BYTES, Role, is_of_small_order
 from engine.limits import NAME_LENGTH_MAX
 from ops.node import now_ms
 from ops.output import emit, json_option
 from storage.errors import StorageError
 from storage.folder import DataFolder
-from storage.key_store import KEYS_TABLES, KeyRecord, KeyRole, KeyStore
+from storage.key_store import KEYS_TABLES, KeyRecord, KeyStore
 from storage.lmdb_store import LmdbStore
 from terminals.keys import new_key, public_bytes, save_key
 
@@ -58,10 +59,10 @@ def keys() -> None:
 @data_option
 @click.option(
     "--role",
-    type=click.Choice(["terminal", "service"]),
+    type=click.Choice(get_args(Role)),
     default="terminal",
     show_default=True,
-    help="A service may do everything: issue, block, adjust.",
+    help="What it may do; docs/protocol.md has the table.",
 )
 @click.option(
     "--key-out",
@@ -74,7 +75,7 @@ def keys() -> None:
 def enroll(
     terminal: str,
     data: Path,
-    role: KeyRole,
+    role: Role,
     key_out: Path | None,
     public_key: bytes | None,
     note: str,

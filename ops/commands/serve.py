@@ -27,8 +27,8 @@ log: Final = logging.getLogger("jakarta_one")
 
 PORT_MAX: Final = 0xFFFF
 DEV_WARNING: Final = (
-    "DEVELOPMENT MODE: every key is enrolled at first use, with all rights. "
-    "Never run this where anybody else can connect."
+    "DEVELOPMENT MODE: every key is enrolled at first use, in the role that its terminal's name "
+    "begins with, or as a service. Never run this where anybody else can connect."
 )
 
 
@@ -64,7 +64,9 @@ class Address(click.ParamType[tuple[str, int]]):
     help="Address to listen on; port 0 takes a free one.",
 )
 @click.option(
-    "--dev", is_flag=True, help="Enrol unknown keys at first use, with all rights. Loopback only."
+    "--dev",
+    is_flag=True,
+    help="Enrol unknown keys at first use: operator-ani as an operator, GATE-1 as a service.",
 )
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too.")
 @json_option

@@ -10,10 +10,11 @@ from typing import Final
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from engine.keys import Role
 from ops.node import now_ms
 from ops.node_process import NodeProcess
 from storage.folder import DataFolder
-from storage.key_store import KEYS_TABLES, KeyRole, KeyStore
+from storage.key_store import KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
 from terminals.keys import new_key, public_bytes
 
@@ -34,7 +35,7 @@ def enrol(data: Path, terminals: Iterable[str]) -> dict[str, Ed25519PrivateKey]:
     ):
         enrolled = KeyStore(store)
         for terminal, key in keys.items():
-            role: KeyRole = "service" if terminal.startswith(LOADER) else "terminal"
+            role: Role = "service" if terminal.startswith(LOADER) else "terminal"
             enrolled.enroll(terminal, public_bytes(key), role=role, at_ms=now_ms(), note="demo")
     return keys
 

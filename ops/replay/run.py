@@ -168,6 +168,13 @@ def refusal_of(terminal: str, refused: NodeRefused) -> str:
         )
     if refused.code == Code.KEY_REVOKED:
         return f"the key of terminal {terminal} was revoked: use another one with --key"
+    if refused.code == Code.KEY_EXPIRED:
+        return f"the key of terminal {terminal} has expired: use another one with --key"
+    if refused.code == Code.NOT_ALLOWED:
+        return (
+            f"the key of terminal {terminal} may not do what a replay does there: enrol it for "
+            "the stops as a terminal or a service, for auditor-, issuer- and loader- as a service"
+        )
     return f"terminal {terminal}: {refused}"
 
 

@@ -52,6 +52,7 @@ UNSHAKEN: Final[dict[Code, Act]] = {
     Code.PROOF_INVALID: sending(peer.hello(), peer.pack("prove", bytes(64))),
     Code.KEY_UNKNOWN: proving_with(None),
     Code.KEY_REVOKED: proving_with(peer.StoredKey(revoked_ms=1)),
+    Code.KEY_EXPIRED: proving_with(peer.StoredKey(expires_ms=1)),
 }
 SHAKEN: Final[dict[Code, Act]] = {
     Code.FRAME_INVALID: writing(b"\x82\x03one"),

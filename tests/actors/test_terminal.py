@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,11 +11,13 @@ import trio.testing
 
 from actors import limits
 from actors.errors import ShardBroken
+from actors.keys import LatestTime
 from actors.shard import Shard
 from actors.terminal import Services, TerminalActor
 from engine.accounts import PURSE
 from protocol.limits import HANDSHAKE_BYTES_MAX, HANDSHAKE_S, IDLE_S
 from protocol.messages import Failed
+from protocol.session import KeyName
 from tests.actors.test_committer import a_life
 from tests.actors.world import CARD, Clock, Disk, commit, desk_on, fleet_on
 from tests.protocol import peer
@@ -95,12 +97,21 @@ class Stage:
                 shard=lambda: shard,
                 desk=self.desk,
                 fleet=self.fleet,
-                find_key=lambda _terminal, _key: self.enrolled,
-                keys_version=int,
+                keys=self,
+                latest_ms=LatestTime(clock, int),
                 now_ms=clock,
                 nonce=lambda: peer.NONCE,
             ),
         )
+
+    def find(self, terminal: str, public_key: bytes) -> peer.StoredKey | None:
+        return self.enrolled
+
+    def find_many(self, names: Sequence[KeyName]) -> list[peer.StoredKey | None]:
+        return [self.enrolled for _ in names]
+
+    def version(self) -> int:
+        return 0
 
     async def say(self, *payloads: bytes) -> list[list[object]]:
         """Send messages in one go and return what comes back at once."""
@@ -111,7 +122,12 @@ class Stage:
 
 @asynccontextmanager
 async def on_stage(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
-    stage = Stage(shard, clock)
+    async with running(Stage(shard, clock)) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def running(stage: Stage) -> AsyncIterator[Stage]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(stage.actor.run, stage.life)
         stage.wire.put(peer.UPGRADE)
@@ -123,10 +139,17 @@ async def on_stage(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def ready(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
+async def ready(
+    shard: Shard,
+    clock: Clock,
+    *,
+    terminal: str = peer.TERMINAL,
+    key: peer.StoredKey | None = None,
+) -> AsyncIterator[Stage]:
     async with on_stage(shard, clock) as stage:
-        (challenge,) = await stage.say(peer.hello())
-        (granted,) = await stage.say(peer.proof())
+        stage.enrolled = key or peer.StoredKey()
+        (challenge,) = await stage.say(peer.hello(terminal))
+        (granted,) = await stage.say(peer.proof(terminal=terminal))
         assert (challenge[0], granted[0]) == ("challenge", "ready")
         yield stage
 
@@ -229,13 +252,27 @@ async def test_pings_between_messages_are_bounded_in_a_second(
 
 async def test_a_key_that_is_revoked_ends_the_open_session(shard: Shard, clock: Clock) -> None:
     async with ready(shard, clock) as stage:
-        stage.actor.check_key()
+        stage.actor.check_key(peer.StoredKey(), clock.ms)
         assert stage.wire.take() == []
-        stage.enrolled = peer.StoredKey(revoked_ms=clock.ms)
-        stage.actor.check_key()
+        stage.actor.check_key(peer.StoredKey(revoked_ms=clock.ms), clock.ms)
         assert stage.wire.take() == [
             ["error", "key_revoked", "hello.public_key", ""],
             ["close", 4003],
+        ]
+
+
+async def test_a_key_that_had_expired_stays_so_when_the_clock_is_set_back(
+    shard: Shard, clock: Clock
+) -> None:
+    clock.ms += 3_600_000
+    stage = Stage(shard, clock)
+    stage.enrolled = peer.StoredKey(expires_ms=clock.ms)
+    clock.ms -= 3_600_000
+    async with running(stage):
+        await stage.say(peer.hello())
+        assert await stage.say(peer.proof()) == [
+            ["error", "key_expired", "hello.public_key", ""],
+            ["close", 4010],
         ]
 
 

@@ -26,11 +26,11 @@ from engine.book import Book
 from engine.decisions import decide
 from engine.errors import Bug
 from engine.moment import Moment
-from engine.transaction import Adjustment, Entry, Issue, Transaction
+from engine.transaction import Entry, Issue, Share, Transaction
 from protocol.messages import Answer, AnswerBody, BalanceOf, Query
 from storage.errors import StorageFailed
 from storage.shard_store import ShardStore
-from tests.actors.world import CARD, Clock, Disk, on_the_spot, tap
+from tests.actors.world import CARD, Clock, Disk, FakeKeys, on_the_spot, tap
 from tests.protocol.peer import StoredKey
 
 
@@ -39,6 +39,7 @@ class World:
 
     def __init__(self, disk: Disk, clock: Clock, listening: socket.socket) -> None:
         self.disk = disk
+        self.keys = FakeKeys()
         self.reports: list[Report] = []
         self.notes: list[str] = []
         self.listening = listening
@@ -48,20 +49,13 @@ class World:
             open_store=self._open,
             open_fleet=disk.open_fleet,
             listening=listening,
-            find_key=self._find_key,
-            keys_version=lambda: len(self.revoked),
+            keys=self.keys,
             seams=Seams(clock, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,
             note=self.notes.append,
         )
-        self.looked_up = 0
-        self.revoked: set[str] = set()
         self.opened = 0
         self.reopened = trio.Event()
-
-    def _find_key(self, terminal: str, _key: bytes) -> StoredKey:
-        self.looked_up += 1
-        return StoredKey("service", 1 if terminal in self.revoked else None)
 
     def _open(self) -> AbstractContextManager[ShardStore]:
         self.opened += 1
@@ -100,7 +94,7 @@ async def test_taps_go_through_and_the_tree_can_be_read(world: World) -> None:
     assert shard.children[1].mailbox.accepted == 2
     assert desk.mailbox is not None
     assert fleet.mailbox is not None
-    assert [child.name for child in listener.children] == ["accept", "sweep", "terminal-1"]
+    assert [child.name for child in listener.children] == ["accept", "sweep", "keys", "terminal-1"]
     assert {node.state for node in walk(tree)} == {State.RUNNING}
     with world.disk.open() as store:
         assert store.recovered.replayed_entries == 0, "the last checkpoint was written"
@@ -142,17 +136,17 @@ async def test_a_shard_that_fails_is_opened_anew_and_terminals_come_back(
 
 
 def plant(where: str, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an adjustment fail, where it is decided or half way through its application."""
+    """Let a share fail, where it is decided or half way through its application."""
     apply = book.apply
 
     def fail_to_decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
-        if isinstance(transaction.intent, Adjustment):
+        if isinstance(transaction.intent, Share):
             raise Bug("planted")
         return decide(book, now, terminal, transaction)
 
     def fail_to_apply(entry: Entry) -> None:
-        if isinstance(entry.intent, Adjustment):
-            book.accounts[10]["account"] = -500
+        if isinstance(entry.intent, Share):
+            book.accounts[3]["mrtj"] = 500
             raise Bug("planted")
         apply(entry)
 
@@ -166,9 +160,9 @@ def plant(where: str, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_failure_in_the_middle_of_a_decision_opens_the_shard_anew(
     world: World, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    # No card is to blame for an adjustment between the city's own accounts.
-    cash = Adjustment("ani", "cash", ((10, "account", -500), (3, "transjakarta", 500)))
-    batch = [tap(2, 0), Transaction(3, 1, cash), tap(4, 0)]
+    # No card is to blame for what one operator hands to another.
+    share = Share("transjakarta", "mrtj", 500)
+    batch = [tap(2, 0), Transaction(3, 1, share), tap(4, 0)]
     with trio.fail_after(20):
         async with world.tree.supervisor.running():
             line, bystander = await world.line(), await world.line("GATE-2")
@@ -232,20 +226,16 @@ async def ask(line: Line, number: int) -> AnswerBody:
     return message.answer
 
 
-async def test_a_revoked_key_ends_its_open_sessions_and_no_other(
+async def test_a_revoked_key_ends_its_open_session_on_the_wire(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "SWEEP_S", 0.01)
-    monkeypatch.setattr(limits, "KEYS_AT_ONCE", 1)
+    monkeypatch.setattr(limits, "KEYS_LOOK_S", 0.01)
     with trio.fail_after(10):
         async with world.tree.supervisor.running():
             kept, revoked = await world.line("GATE-1"), await world.line("GATE-2")
-            world.revoked.add("GATE-2")
+            world.keys.set("GATE-2", StoredKey(revoked_ms=1))
             await closed_with("key_revoked", revoked)
-            looked_up = world.looked_up
             assert await post(kept, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
-            await trio.sleep(10 * limits.SWEEP_S)
-            assert world.looked_up == looked_up, "as long as no key changes nobody looks"
             kept.close()
 
 

@@ -18,12 +18,14 @@ from actors.seams import Offload, Seams, in_thread
 from actors.shard import Placed, Shard, outcome_of
 from engine.transaction import Intent, Issue, Tap, TopUp, Transaction
 from protocol.messages import AnswerBody, Outcome
+from protocol.session import KeyName
 from storage.fleet.tables import FLEET_TABLES
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.memory_store import MemoryStore
 from storage.shard_store import ShardStore
 from storage.store import Store
 from storage.view_rows import VIEWS_TABLES
+from tests.protocol.peer import StoredKey
 
 T = TypeVar("T")
 
@@ -51,6 +53,33 @@ class Clock:
     def seconds(self) -> float:
         """Return the seconds that ages are told in."""
         return self.s
+
+
+class FakeKeys:
+    """Keys that are enrolled as services unless a test says otherwise, and counts of looks."""
+
+    def __init__(self) -> None:
+        self.others: dict[str, StoredKey | None] = {}
+        self.looks: list[int] = []
+        self._version = 0
+
+    def set(self, terminal: str, key: StoredKey | None) -> None:
+        """Write another record for all keys of a terminal, or take it away."""
+        self.others[terminal] = key
+        self._version += 1
+
+    def find(self, terminal: str, _public_key: bytes) -> StoredKey | None:
+        """Return what is enrolled under a name."""
+        return self.others.get(terminal, StoredKey("service"))
+
+    def find_many(self, names: Sequence[KeyName]) -> list[StoredKey | None]:
+        """Return what is enrolled under names, and keep how many they were."""
+        self.looks.append(len(names))
+        return [self.find(*name) for name in names]
+
+    def version(self) -> int:
+        """Return how often something was set."""
+        return self._version
 
 
 class Disk:

@@ -17,6 +17,7 @@ from typing import Final, TypeAlias, get_args
 import msgspec
 import pytest
 
+from engine.keys import Role
 from protocol import limits
 from protocol.errors import CLOSE_CODES, ProtocolViolation
 from protocol.messages import FromTerminal, Submit
@@ -105,7 +106,8 @@ class Sessions:
         challenged = new_session(StoredKey())
         challenged.receive(hello(), NOW_MS)
         challenged.outbox.clear()
-        self._templates = (new, challenged, ready_session(), ready_session("service"))
+        roles: tuple[Role, ...] = get_args(Role)
+        self._templates = (new, challenged, *map(ready_session, roles))
 
     def draw(self, rng: random.Random) -> ServerSession:
         return deepcopy(rng.choice(self._templates))

@@ -106,6 +106,12 @@ def table(first_column: str, text: str = TEXT) -> list[Row]:
     return rows
 
 
+def heading(first_column: str) -> Row:
+    """Return the headings of the first table whose first column has this one."""
+    rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines())
+    return next(row for row in rows if row[0] == first_column)
+
+
 def names(first_column: str) -> list[str]:
     """Return what stands between backticks in the first column of such tables."""
     return [name for row in table(first_column) for name in re.findall(r"`(\w[\w.]*)`", row[0])]

@@ -12,7 +12,7 @@ import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
-from protocol.rights import Role
+from engine.keys import Role
 from protocol.session import EnrolledKey, Phase, ServerSession
 from protocol.websocket import ServerWebSocket
 
@@ -43,6 +43,7 @@ class StoredKey(Struct, frozen=True):
 
     role: Role = "terminal"
     revoked_ms: int | None = None
+    expires_ms: int | None = None
 
 
 def pack(*message: object) -> bytes:

@@ -22,6 +22,7 @@ from engine import verdict
 from engine.accounts import AccountKind
 from engine.errors import Reason
 from engine.fleet.commands import CommandBody
+from engine.keys import Role
 from engine.rules.purses import PURSE_RULES
 from engine.transaction import Entry, Intent, Transaction
 from protocol import limits
@@ -42,9 +43,9 @@ from protocol.messages import (
     name_of,
     proof_text,
 )
-from protocol.rights import TERMINAL_INTENTS
+from protocol.rights import RIGHTS, Right
 from protocol.websocket import NO_ROOM, ServerWebSocket
-from tests.protocol import document
+from tests.protocol import document, matrix
 from tests.protocol.peer import UPGRADE, open_websocket, pack
 from tests.protocol.small_node import CLOCK_MS, KEY, NONCE, SmallBook, SmallNode
 
@@ -138,10 +139,11 @@ def test_every_limit_stands_in_the_document_with_its_value() -> None:
     assert set(engine) - set(rest) <= {"replacements_followed_max"}
 
 
-def test_what_a_terminal_may_submit_is_told() -> None:
-    paragraph = document.TEXT.partition("A *terminal* may submit ")[2].partition("; it may")[0]
-    intents = {str(intent.__struct_config__.tag) for intent in TERMINAL_INTENTS}
-    assert set(paragraph.replace("`", "").replace(" and ", ", ").split(", ")) == intents
+def test_what_each_role_may_do_is_told() -> None:
+    program = {matrix.label(kind): [*row] for kind, row in RIGHTS.items()}
+    assert matrix.told() == program
+    assert document.names("right") == [right for right in Right if right not in {"yes", "no"}]
+    assert document.heading("may")[1:] == [*get_args(Role)]
 
 
 def test_capabilities_and_subprotocol_are_told() -> None:

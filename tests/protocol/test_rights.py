@@ -1,11 +1,12 @@
-"""What a terminal and a service may send and ask."""
+"""What each role may submit and ask, as it was decided: least privilege."""
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Final, get_args
 
 import pytest
 
+from engine.keys import Role
 from engine.transaction import (
     Group,
     Intent,
@@ -21,24 +22,44 @@ from engine.transaction import (
     Transaction,
 )
 from protocol.messages import BalanceOf, DryRun, Question, StatementOf, TransactionOf
-from protocol.rights import TERMINAL_INTENTS, may, may_ask
+from protocol.rights import RIGHTS, Right, may
 
 TAP = Tap("c", 1, "o", "in")
 ISSUE = Issue("c", "account", "b")
 
+INTENTS: Final[dict[Role, set[str]]] = {
+    "terminal": {
+        *("tap", "purchase", "top_up", "group"),
+        *("reversal", "refund", "hold", "post", "void"),
+    },
+    "service": {str(kind.__struct_config__.tag) for kind in get_args(Intent)} - {"adjustment"},
+    "operator": {
+        *("adjustment", "block", "unblock", "replace", "close", "reversal", "refund", "issue"),
+    },
+    "observer": set(),
+}
+FIRST_QUESTIONS: Final = (BalanceOf, StatementOf, TransactionOf, DryRun)
+QUESTIONS: Final[dict[Role, set[str]]] = {
+    "terminal": {"balance", "statement", "transaction", "dry_run"},
+    "service": {"balance", "statement", "transaction", "dry_run"},
+    "operator": {"balance", "statement", "transaction", "dry_run"},
+    "observer": {"balance"},
+}
 
-def test_a_terminal_moves_money_and_changes_no_card_and_no_books() -> None:
-    names = {kind.__name__ for kind in TERMINAL_INTENTS}
-    money = {"Tap", "Purchase", "TopUp", "Group", "Reversal", "Refund", "Hold", "Post", "Void"}
-    assert names == money
+
+def granted(role: Role, kinds: tuple[type, ...]) -> set[str]:
+    """Return the names of what a role may do at all, be it with a condition."""
+    return {
+        str(kind.__struct_config__.tag)
+        for kind, row in RIGHTS.items()
+        if kind in kinds and getattr(row, role) is not Right.NO
+    }
 
 
-def test_a_service_may_submit_every_intent() -> None:
-    assert set(get_args(Intent)) > TERMINAL_INTENTS
-    assert may("service", "DESK-01", ISSUE)
-    assert may("service", "DESK-01", TAP)
-    assert may("terminal", "GATE-01", TAP)
-    assert not may("terminal", "GATE-01", ISSUE)
+@pytest.mark.parametrize("role", INTENTS)
+def test_a_role_submits_and_asks_what_was_decided(role: Role) -> None:
+    assert granted(role, get_args(Intent)) == INTENTS[role]
+    assert granted(role, FIRST_QUESTIONS) == QUESTIONS[role]
 
 
 @pytest.mark.parametrize("intent", [Subsidy("p", "o", 1), Share("o", "q", 1)], ids=str)
@@ -83,6 +104,21 @@ def test_a_terminal_gives_back_only_what_it_took_itself(intent: Intent) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "owner", "observer_may"),
+    [
+        (1, "c", False),
+        (2, "c/p", False),
+        (1, "*", True),
+        (2, "*", True),
+        *((kind, "any", True) for kind in range(3, 11)),
+    ],
+)
+def test_an_observer_sees_sums_and_no_card(kind: int, owner: str, *, observer_may: bool) -> None:
+    assert may("observer", "AUDIT-01", BalanceOf(kind, owner)) is observer_may
+    assert not may("observer", "AUDIT-01", StatementOf(kind, owner))
+
+
+@pytest.mark.parametrize(
     ("question", "terminal_may"),
     [
         (BalanceOf(1, "c"), True),
@@ -103,5 +139,5 @@ def test_a_terminal_gives_back_only_what_it_took_itself(intent: Intent) -> None:
 def test_questions_of_a_terminal_end_at_purses_and_its_own(
     question: Question, *, terminal_may: bool
 ) -> None:
-    assert may_ask("terminal", "GATE-01", question) is terminal_may
-    assert may_ask("service", "GATE-01", question)
+    assert may("terminal", "GATE-01", question) is terminal_may
+    assert may("service", "GATE-01", question)

@@ -126,9 +126,16 @@ def test_a_key_that_is_no_point_of_the_curve_proves_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("key", "code"),
-    [(None, Code.KEY_UNKNOWN), (StoredKey(revoked_ms=NOW_MS - 1), Code.KEY_REVOKED)],
+    [
+        (None, Code.KEY_UNKNOWN),
+        (StoredKey(revoked_ms=NOW_MS - 1), Code.KEY_REVOKED),
+        (StoredKey(revoked_ms=NOW_MS - 1, expires_ms=NOW_MS - 9), Code.KEY_REVOKED),
+        (StoredKey(expires_ms=NOW_MS), Code.KEY_EXPIRED),
+    ],
 )
-def test_a_key_not_enrolled_or_revoked_is_refused(key: StoredKey | None, code: Code) -> None:
+def test_a_key_not_enrolled_revoked_or_expired_is_refused(
+    key: StoredKey | None, code: Code
+) -> None:
     session = new_session(key)
     session.receive(hello(), NOW_MS)
     assert broken(session, proof()).code is code
@@ -338,26 +345,51 @@ def test_a_clock_that_is_set_ends_no_session(step_ms: int) -> None:
     assert session.phase is Phase.READY
 
 
+def test_a_key_is_good_until_it_expires() -> None:
+    session = new_session(StoredKey(expires_ms=NOW_MS + 1))
+    session.receive(hello(), NOW_MS)
+    session.receive(proof(), NOW_MS)
+    assert (session.phase, session.key_expires_ms) == (Phase.READY, NOW_MS + 1)
+
+
+def test_a_clock_that_was_set_back_brings_no_key_back_to_life() -> None:
+    key = StoredKey(expires_ms=NOW_MS)
+    session = ServerSession(NONCE, OPENED_S, lambda *_: key, lambda _: 0, latest_ms=NOW_MS)
+    session.receive(hello(), NOW_MS - 3_600_000)
+    assert broken(session, proof(), NOW_MS - 3_600_000).code is Code.KEY_EXPIRED
+
+
 @pytest.mark.parametrize(
     ("key", "code"),
-    [(None, Code.KEY_UNKNOWN), (StoredKey(revoked_ms=NOW_MS), Code.KEY_REVOKED)],
+    [
+        (None, Code.KEY_UNKNOWN),
+        (StoredKey(revoked_ms=NOW_MS), Code.KEY_REVOKED),
+        (StoredKey(expires_ms=NOW_MS), Code.KEY_EXPIRED),
+    ],
 )
 def test_a_key_that_is_taken_away_ends_the_session(key: StoredKey | None, code: Code) -> None:
-    enrolled: list[StoredKey | None] = [StoredKey()]
-    session = ServerSession(NONCE, OPENED_S, lambda *_: enrolled[-1], lambda _: 0)
+    session = new_session(StoredKey())
     session.receive(hello(), NOW_MS)
-    session.check_key()
+    assert session.key is None
+    session.check_key(None, NOW_MS)
     session.receive(proof(), NOW_MS)
-    session.check_key()
-    assert session.phase is Phase.READY
+    assert session.key == (TERMINAL, PUBLIC)
+    session.check_key(StoredKey(expires_ms=NOW_MS + 1), NOW_MS)
+    assert (session.phase, session.key_expires_ms) == (Phase.READY, NOW_MS + 1)
     said(session)
-    enrolled.append(key)
     with pytest.raises(ProtocolViolation) as caught:
-        session.check_key()
+        session.check_key(key, NOW_MS)
     assert caught.value.code is code
     assert said(session) == [["error", code, "hello.public_key", ""]]
-    session.check_key()
+    assert session.key is None
+    session.check_key(key, NOW_MS)
     assert session.receive(submit(), NOW_MS) is None
+
+
+def test_a_session_has_the_role_that_its_key_has_now() -> None:
+    session = ready_session("service")
+    session.check_key(StoredKey("observer"), NOW_MS)
+    assert broken(session, submit()).code is Code.NOT_ALLOWED
 
 
 # --- the end ----------------------------------------------------------------------------------

@@ -107,6 +107,29 @@ def test_those_who_only_look_do_not_need_the_lock(path: Path) -> None:
         assert second.path == path
 
 
+def test_one_at_a_time_holds_the_keys_beside_a_node(path: Path) -> None:
+    with DataFolder.open(path, create=True) as node:
+        node.keys.mkdir()
+        one = DataFolder.open(path, exclusive=False)
+        one.hold_keys()
+        with (
+            DataFolder.open(path, exclusive=False) as other,
+            pytest.raises(StorageLocked, match="is changing the keys"),
+        ):
+            other.hold_keys()
+        one.close()
+        with DataFolder.open(path, exclusive=False) as later:
+            later.hold_keys()
+
+
+def test_keys_that_are_not_there_cannot_be_held(path: Path) -> None:
+    with (
+        DataFolder.open(path, create=True) as folder,
+        pytest.raises(StorageFailed, match="cannot be held"),
+    ):
+        folder.hold_keys()
+
+
 def test_a_newer_folder_is_refused(path: Path) -> None:
     DataFolder.open(path, create=True).close()
     (path / "format").write_text(f'{{"format": {FORMAT + 1}, "of": "tomorrow"}}')

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import StorageDamaged
+from storage.errors import StorageDamaged, StorageFull
 from storage.key_store import KEYS, KEYS_TABLES, KeyRecord, KeyStore
 from storage.memory_store import MemoryStore
 
@@ -29,6 +30,38 @@ def test_an_enrolled_key_is_found_by_terminal_and_key_together(keys: KeyStore) -
     assert keys.find("GATE-1", ONE) == record
     assert keys.find("GATE-1", OTHER) is None
     assert keys.find("GATE-2", ONE) is None
+
+
+def test_several_keys_are_found_in_one_look(keys: KeyStore) -> None:
+    record = keys.enroll("GATE-1", ONE, role="terminal", at_ms=5)
+    found = keys.find_many([("GATE-1", OTHER), ("GATE-1", ONE), ("GATE-2", ONE), ("GATE-1", ONE)])
+    assert found == [None, record, None, record]
+    assert keys.find_many([]) == []
+
+
+def test_a_key_is_good_until_it_expires_or_is_revoked(keys: KeyStore) -> None:
+    for_ever = keys.enroll("GATE-1", ONE, role="terminal", at_ms=5)
+    for_now = keys.enroll("GATE-1", OTHER, role="observer", at_ms=5, expires_ms=9)
+    assert [record.state(8) for record in (for_ever, for_now)] == ["valid", "valid"]
+    assert [record.state(9) for record in (for_ever, for_now)] == ["valid", "expired"]
+    assert keys.revoke("GATE-1", at_ms=10) == 2
+    assert {record.state(8) for record in keys.records()} == {"revoked"}
+
+
+def test_a_record_written_before_keys_expired_is_read(store: MemoryStore, keys: KeyStore) -> None:
+    old = msgspec.msgpack.encode(["GATE-1", ONE, "service", 5, None, "by the depot"])
+    store.write([(KEYS, b"GATE-1\0" + ONE, old)])
+    assert keys.find("GATE-1", ONE) == KeyRecord("GATE-1", ONE, "service", 5, None, "by the depot")
+
+
+def test_records_are_written_all_or_none(store: MemoryStore, keys: KeyStore) -> None:
+    store.fail_next(StorageFull("no room"))
+    both = [KeyRecord("GATE-1", key, "terminal", 5) for key in (ONE, OTHER)]
+    with pytest.raises(StorageFull):
+        keys.save(both)
+    assert keys.records() == []
+    keys.save(both)
+    assert keys.records() == both
 
 
 def test_another_version_tells_that_keys_were_enrolled_or_revoked(keys: KeyStore) -> None:

@@ -9,7 +9,15 @@ from actors import limits
 from engine.fleet.commands import CommandState, SendJournal, SetLane
 from engine.fleet.terminals import Selection
 from engine.transaction import Tap, Transaction
-from protocol.messages import Command, CommandTerminals, Heartbeat, JournalPart, Receipt, Report
+from protocol.messages import (
+    Command,
+    CommandTerminals,
+    Heartbeat,
+    JournalPart,
+    Receipt,
+    Register,
+    Report,
+)
 from storage.errors import StorageFull
 from storage.fleet.command_store import CommandStore, Place
 from tests.actors.fleet.world import City, running, settled
@@ -37,9 +45,13 @@ async def test_a_command_goes_to_a_terminal_that_is_there_and_its_reports_are_ke
         assert (receipt.result, receipt.count) == ("done", 1)
         assert gate.take(Command) == Command("ani/1", CLOSE, LATER_MS)
         assert other.told == []
-        for state, kept in (("delivered", DELIVERED), ("failed", FAILED), ("done", FAILED)):
+        for report, kept in (
+            (Report("ani/1", "delivered"), DELIVERED),
+            (Report("ani/1", "failed", "it is failed"), FAILED),
+            (Report("ani/1", "done"), FAILED),
+        ):
             city.clock.ms += 1
-            city.fleet.take(gate, "", Report("ani/1", state, f"it is {state}"))  # type: ignore[arg-type]
+            city.fleet.take(gate, "", report)
             await settled()
             assert standing(city)["G1"].state is kept
         assert standing(city)["G1"] == Place(FAILED, city.clock.ms - 1, "it is failed")
@@ -188,10 +200,12 @@ async def test_reports_on_a_full_disk_are_told_again_later(
 
 async def test_a_selection_meets_all_conditions(autojump_clock: trio.testing.MockClock) -> None:
     async with running() as city:
-        for name, kind, place in (("G1", "gate", "HI"), ("G2", "gate", "Monas"), ("B1", "bus", "")):
-            city.gate(name)
-            record = city.fleet.registry.records[name]
-            record.kind, record.place, record.operator = kind, place, "tj"  # type: ignore[assignment]
+        for note in (
+            Register("G1", "gate", "HI", "tj"),
+            Register("G2", "gate", "Monas", "tj"),
+            Register("B1", "bus", "", "tj"),
+        ):
+            await city.order(note, order_id=note.terminal)
         for number, (targets, count) in enumerate(
             (
                 (Selection(kind="gate"), 2),

@@ -47,6 +47,7 @@ def test_a_new_key_is_written_for_the_terminal_and_enrolled(data: Path, tmp_path
         "role": "terminal",
         "revoked_ms": None,
         "note": "depot",
+        "expires_ms": None,
     }
 
 
