@@ -2,134 +2,170 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 import click
-from msgspec.structs import asdict
-from rich.console import Console
-from rich.table import Table
+from msgspec.structs import replace
 
-from engine.accounts import is_name
-from engine.keys import KEY_BYTES, Role, is_of_small_order
-from engine.limits import NAME_LENGTH_MAX
+from engine.keys import Role
+from ops.keys.bulk import enroll_file
+from ops.keys.opened import opened_keys
+from ops.keys.options import Described, described_key
+from ops.keys.table import as_object, show
+from ops.keys.values import PUBLIC_KEY, SPAN
+from ops.keys.wanted import conflict
 from ops.node import now_ms
 from ops.output import emit, json_option
-from storage.errors import StorageError
-from storage.folder import DataFolder
-from storage.key_store import KEYS_TABLES, KeyRecord, KeyStore
-from storage.lmdb_store import LmdbStore
-from terminals.keys import new_key, public_bytes, save_key
+from storage.key_rotation import CannotRotate, rotation
+from storage.key_store import KeyRecord, KeyState
+
+NOTHING = Described(None, None, None, None, None)
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), required=True, help="Data folder."
 )
 
 
-class PublicKey(click.ParamType[bytes]):
-    """An Ed25519 public key in hex."""
-
-    name = "hex"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> bytes:
-        """Read the hex."""
-        if isinstance(value, bytes):
-            return value
-        try:
-            key = bytes.fromhex(str(value))
-        except ValueError:
-            key = b""
-        if len(key) != KEY_BYTES:
-            self.fail(f"expected {KEY_BYTES} bytes in hex", param, ctx)
-        return key
-
-
 @click.group()
 def keys() -> None:
-    """Enrol, list and revoke the keys of terminals; a node may be at work meanwhile."""
+    """Enrol, rotate, list and revoke the keys of terminals; a node may be at work meanwhile."""
+
+
+@keys.command()
+@click.argument("terminal", required=False)
+@data_option
+@click.option(
+    "--role",
+    type=click.Choice(get_args(Role)),
+    help="What it may do; docs/protocol.md has the table.  [default: terminal]",
+)
+@described_key
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Enrol all keys of this CSV file: terminal,public_key,role,expires,note.",
+)
+@json_option
+def enroll(
+    terminal: str | None,
+    data: Path,
+    role: Role | None,
+    file: Path | None,
+    *,
+    described: Described,
+    as_json: bool,
+) -> None:
+    """Let a TERMINAL connect with a key. A node that runs knows it at once.
+
+    With --from, many of them: the whole file, or nothing of it.
+
+    \b
+    Examples:
+      jakarta-one keys enroll GATE-0142 --data /var/lib/jakarta-one --key-out gate-0142.key
+      jakarta-one keys enroll --from gates.csv --data /var/lib/jakarta-one
+    """
+    if file is None:
+        if terminal is None:
+            raise click.UsageError("name a TERMINAL, or a file with --from")
+        _enroll_one(terminal, data, role or "terminal", described, as_json=as_json)
+        return
+    if terminal or role or described != NOTHING:
+        raise click.UsageError("--from goes with --data alone: the file says the rest")
+    enrolled = enroll_file(file, data, now_ms())
+    told = f"{enrolled.new:,} keys enrolled, {enrolled.known:,} were enrolled before"
+    emit(
+        {"file": str(file), "enrolled": enrolled.new, "known": enrolled.known},
+        as_json=as_json,
+        render=lambda console: console.print(told, highlight=False),
+    )
+
+
+def _enroll_one(
+    terminal: str, data: Path, role: Role, described: Described, *, as_json: bool
+) -> None:
+    at_ms = now_ms()
+    wanted, private = described.record(terminal, role, at_ms)
+    with opened_keys(data, create=True, change=True) as store:
+        record = store.find(terminal, wanted.public_key)
+        if record is None:
+            record = wanted
+            described.keep(private)
+            store.save([record])
+    _check(record, wanted)
+    emit(
+        {**as_object(record, at_ms), "key_file": _named(described.key_out)},
+        as_json=as_json,
+        render=lambda console: show(console, [record], at_ms),
+    )
 
 
 @keys.command()
 @click.argument("terminal")
 @data_option
+@described_key
 @click.option(
-    "--role",
-    type=click.Choice(get_args(Role)),
-    default="terminal",
+    "--grace",
+    type=SPAN,
+    default="1h",
     show_default=True,
-    help="What it may do; docs/protocol.md has the table.",
+    help="How long the older keys are good beside the new one; 0s ends them now.",
 )
-@click.option(
-    "--key-out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Make a new key, write it to this new file, and enrol it.",
-)
-@click.option("--public-key", type=PublicKey(), help="Enrol this key, made elsewhere.")
-@click.option("--note", default="", help="Who enrolled it, or why.")
 @json_option
-def enroll(
-    terminal: str,
-    data: Path,
-    role: Role,
-    key_out: Path | None,
-    public_key: bytes | None,
-    note: str,
-    *,
-    as_json: bool,
-) -> None:
-    """Let a TERMINAL connect with a key. A node that runs knows it at once.
+def rotate(terminal: str, data: Path, grace: int, *, described: Described, as_json: bool) -> None:
+    """Give a TERMINAL a new key; its older ones go on for a grace, and expire.
+
+    The new key has the role of the old ones. To do the same again changes nothing more.
 
     \b
     Example:
-      jakarta-one keys enroll GATE-0142 --data /var/lib/jakarta-one --key-out gate-0142.key
+      jakarta-one keys rotate GATE-0142 --data /var/lib/jakarta-one --key-out new.key --grace 1h
     """
-    if not is_name(terminal) or len(terminal) > NAME_LENGTH_MAX:
-        raise click.BadParameter("a name is printable ASCII without blanks, / and *")
-    if (key_out is None) == (public_key is None):
-        raise click.UsageError("give either --key-out or --public-key")
-    if public_key is not None and is_of_small_order(public_key):
-        message = "a key of small order: anybody can prove it, without a private key"
-        raise click.BadParameter(message, param_hint="--public-key")
-    with _opened(data, create=True) as store:
-        if public_key is None:
-            assert key_out is not None
-            public_key = _new_key(key_out)
-        record = store.enroll(terminal, public_key, role=role, at_ms=now_ms(), note=note)
-    if record.revoked_ms is not None:
-        raise click.ClickException(f"this key of {terminal} was revoked: enrol a new one")
-    if record.role != role:
-        raise click.ClickException(f"this key of {terminal} is enrolled as a {record.role}")
+    at_ms = now_ms()
+    wanted, private = described.record(terminal, "terminal", at_ms)
+    with opened_keys(data, change=True) as store:
+        found = rotation(store.records(terminal), wanted, until_ms=at_ms + grace)
+        if isinstance(found, CannotRotate):
+            raise click.ClickException(f"{terminal}: {found}")
+        _check(found.key, replace(wanted, role=found.key.role))
+        described.keep(private)
+        store.save(found.changes)
     emit(
-        {**_told(record), "key_file": None if key_out is None else str(key_out)},
+        {
+            **as_object(found.key, at_ms),
+            "key_file": _named(described.key_out),
+            "ending": [as_object(record, at_ms) for record in found.ending],
+        },
         as_json=as_json,
-        render=lambda console: _render(console, [record]),
+        render=lambda console: show(console, [found.key, *found.ending], at_ms),
     )
 
 
 @keys.command(name="list")
 @click.argument("terminal", required=False)
 @data_option
+@click.option("--expiring", type=SPAN, help="Only valid keys that expire within this time.")
 @json_option
-def list_keys(terminal: str | None, data: Path, *, as_json: bool) -> None:
-    """List all keys, or those of one TERMINAL.
+def list_keys(terminal: str | None, data: Path, expiring: int | None, *, as_json: bool) -> None:
+    """List all keys, or those of one TERMINAL, and what they are good for.
 
     \b
-    Example:
+    Examples:
       jakarta-one keys list --data /var/lib/jakarta-one
+      jakarta-one keys list --data /var/lib/jakarta-one --expiring 30d
     """
-    with _opened(data) as store:
+    at_ms = now_ms()
+    with opened_keys(data) as store:
         records = store.records(terminal)
     if terminal and not records:
         raise click.ClickException(f"no key of {terminal} was ever enrolled here")
+    if expiring is not None:
+        records = [record for record in records if _expires(record, at_ms, at_ms + expiring)]
     emit(
-        {"keys": [_told(record) for record in records]},
+        {"keys": [as_object(record, at_ms) for record in records]},
         as_json=as_json,
-        render=lambda console: _render(console, records),
+        render=lambda console: show(console, records, at_ms),
     )
 
 
@@ -137,17 +173,17 @@ def list_keys(terminal: str | None, data: Path, *, as_json: bool) -> None:
 @click.argument("terminal")
 @data_option
 @click.option(
-    "--public-key", type=PublicKey(), help="Only this key; all of the terminal if not given."
+    "--public-key", type=PUBLIC_KEY, help="Only this key; all of the terminal if not given."
 )
 @json_option
 def revoke(terminal: str, data: Path, public_key: bytes | None, *, as_json: bool) -> None:
-    """Let a TERMINAL connect no more. A node that runs closes its open connections in seconds.
+    """Let a TERMINAL connect no more. A node that runs ends its open sessions within a second.
 
     \b
     Example:
       jakarta-one keys revoke GATE-0142 --data /var/lib/jakarta-one
     """
-    with _opened(data) as store:
+    with opened_keys(data, change=True) as store:
         revoked = store.revoke(terminal, at_ms=now_ms(), public_key=public_key)
     if not revoked:
         raise click.ClickException(f"{terminal} has no such key that is valid")
@@ -158,44 +194,16 @@ def revoke(terminal: str, data: Path, public_key: bytes | None, *, as_json: bool
     )
 
 
-@contextmanager
-def _opened(data: Path, *, create: bool = False) -> Iterator[KeyStore]:
-    try:
-        with (
-            DataFolder.open(data, create=create, exclusive=False) as folder,
-            closing(LmdbStore(folder.keys, tables=KEYS_TABLES)) as store,
-        ):
-            yield KeyStore(store)
-    except StorageError as error:
-        raise click.ClickException(str(error)) from error
+def _check(known: KeyRecord, wanted: KeyRecord) -> None:
+    if found := conflict(known, wanted):
+        raise click.ClickException(f"this key of {known.terminal} {found.reason}")
 
 
-def _new_key(path: Path) -> bytes:
-    key = new_key()
-    try:
-        save_key(path, key)
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror}") from error
-    return public_bytes(key)
+def _named(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
-def _told(record: KeyRecord) -> dict[str, object]:
-    return {**asdict(record), "public_key": record.public_key.hex()}
-
-
-def _render(console: Console, records: list[KeyRecord]) -> None:
-    table = Table("terminal", "role", "public key", "enrolled", "revoked", "note")
-    for record in records:
-        table.add_row(
-            record.terminal,
-            record.role,
-            record.public_key.hex(),
-            _day(record.enrolled_ms),
-            _day(record.revoked_ms) if record.revoked_ms is not None else "",
-            record.note,
-        )
-    console.print(table)
-
-
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+def _expires(record: KeyRecord, now_ms: int, by_ms: int) -> bool:
+    """Tell whether a valid key expires by then."""
+    is_valid = record.state(now_ms) is KeyState.VALID
+    return is_valid and record.expires_ms is not None and record.expires_ms <= by_ms
