@@ -26,6 +26,7 @@ from protocol.messages import (
     VERSION,
     Challenge,
     FromNode,
+    FromTerminal,
     Hello,
     Outcome,
     Outcomes,
@@ -89,7 +90,7 @@ class Line:
         """
         found: list[Outcome] = []
         while not found:
-            for message in await self._messages():
+            for message in await self.messages():
                 if not isinstance(message, Outcomes):
                     raise LineBroken(str(message))
                 found += message.outcomes
@@ -124,12 +125,12 @@ class Line:
             raise LineBroken(head.decode(errors="replace"))
         self._received = bytearray(rest)
         public_key = key.public_key().public_bytes_raw()
-        await self._say(Hello((VERSION,), terminal, public_key, "bench"))
+        await self.say(Hello((VERSION,), terminal, public_key, "bench"))
         challenge = await self._first_message()
         if not isinstance(challenge, Challenge):
             raise LineBroken(str(challenge))
         text = proof_text(challenge.nonce, public_key, terminal)
-        await self._say(Prove(key.sign(text)))
+        await self.say(Prove(key.sign(text)))
         ready = await self._first_message()
         if not isinstance(ready, Ready):
             raise LineBroken(str(ready))
@@ -137,11 +138,16 @@ class Line:
         self.counter = ready.last_counter
 
     async def _first_message(self) -> FromNode:
-        while not (messages := await self._messages()):
+        while not (messages := await self.messages()):
             pass
         return messages[0]
 
-    async def _messages(self) -> list[FromNode]:
+    async def messages(self) -> list[FromNode]:
+        """Wait for bytes, and return the messages that are whole now.
+
+        Raises:
+          LineBroken: the node closed the line.
+        """
         await self._receive()
         received = self._received
         messages: list[FromNode] = []
@@ -162,7 +168,8 @@ class Line:
             raise LineBroken("the node closed the line")
         self._received += data
 
-    async def _say(self, message: Hello | Prove) -> None:
+    async def say(self, message: FromTerminal) -> None:
+        """Send a message."""
         frame = Frame(Opcode.BINARY, _ENCODER.encode(message))
         await self.send(frame.serialize(mask=True))
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from bench import postgres
 from bench.errors import NotVerified
 from bench.figures import Figure, percentile
+from bench.fleet import fleet, lists
 from bench.line import Line, LineBroken
 from bench.load import open_loop, stream
 from bench.machine import generating
@@ -201,6 +202,8 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "large": large,
     "terminals": terminals,
     "restart": restart,
+    "fleet": fleet,
+    "lists": lists,
     "postgres": peer,
 }
 """All measurements by name, in their order."""

@@ -37,6 +37,9 @@ class Plan(Struct, frozen=True, kw_only=True):
       open_s: length of an open loop.
       rate_per_s: of the open loop.
       terminals: connected at the same time, to weigh them.
+      list_cards: on the deny list that is published.
+      list_gates: that take it in.
+      list_rate_per_s: of the taps meanwhile.
       clients: counts of clients that PostgreSQL is tried with.
       peer_s: length of a trial of PostgreSQL.
     """
@@ -50,6 +53,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     open_s: float = 6.0
     rate_per_s: float = 2_000.0
     terminals: int = 2_000
+    list_cards: int = 1_000_000
+    list_gates: int = 1_000
+    list_rate_per_s: float = 500.0
     clients: tuple[int, ...] = (8, 32, 90)
     peer_s: float = 2.0
 
@@ -63,6 +69,8 @@ QUICK: Final = Plan(
     single_frames=25,
     open_s=1.0,
     terminals=200,
+    list_cards=2_000,
+    list_gates=20,
     clients=(8,),
     peer_s=1.0,
 )

@@ -221,7 +221,7 @@ async def ask(line: Line, number: int) -> AnswerBody:
     """Ask for a balance, and return what is answered."""
     query = msgspec.msgpack.encode(Query(number, BalanceOf(PURSE, CARD)))
     await line.send(Frame(Opcode.BINARY, query).serialize(mask=True))
-    (message,) = await line._messages()  # noqa: SLF001 - it is made for load, which asks nothing
+    (message,) = await line.messages()
     assert isinstance(message, Answer)
     return message.answer
 

@@ -60,7 +60,7 @@ async def reply(line: Line, *payloads: bytes) -> str:
 async def heard(line: Line) -> str:
     """Return the code of what the node says next, or its close frame."""
     try:
-        while not (messages := await line._messages()):  # noqa: SLF001 - it is made for load
+        while not (messages := await line.messages()):
             pass
     except LineBroken as broken:
         return str(broken)
