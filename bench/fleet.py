@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from itertools import islice
 from pathlib import Path
@@ -104,11 +104,10 @@ async def _lists(bench: Bench, world: World) -> list[Figure]:
         await trio.sleep(plan.open_s)
         quiet = taps.take()
         bench.tell(f"publishing a deny list of {plan.list_cards:,} cards")
-        cards = ((card_name(number), "lost") for number in range(plan.list_cards))
-        whole = await _spread(world, taps, cards, base=0)
+        lost = lost_cards(plan.list_cards + DELTA_CARDS)
+        whole = await _spread(world, taps, islice(lost, plan.list_cards), base=0)
         bench.tell(f"publishing a change of {DELTA_CARDS} cards")
-        more = range(plan.list_cards, plan.list_cards + DELTA_CARDS)
-        change = await _spread(world, taps, ((card_name(n), "lost") for n in more), base=1)
+        change = await _spread(world, taps, lost, base=1)
     gates = f"{plan.list_gates:,} gates"
     rate = f"at {plan.list_rate_per_s:,.0f} taps/s"
     return [
@@ -116,6 +115,12 @@ async def _lists(bench: Bench, world: World) -> list[Figure]:
         *whole.figures("list", f"{plan.list_cards:,} cards to {gates}", rate),
         *change.figures("change", f"{DELTA_CARDS} cards to {gates}", rate),
     ]
+
+
+def lost_cards(count: int) -> Iterator[tuple[str, str]]:
+    """Yield entries of a deny list: any cards of a billion, as they are lost, in no order."""
+    for number in random.Random(1).sample(range(10**9), count):
+        yield card_name(number), "lost"
 
 
 class _Spread(Struct, frozen=True):
