@@ -21,6 +21,7 @@ from bench.fleet import fleet, lists
 from bench.line import Line, LineBroken
 from bench.load import open_loop, stream
 from bench.machine import generating
+from bench.revocation import revocation
 from bench.setting import Bench
 from ops.node_process import NodeProcess
 
@@ -201,6 +202,7 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "open": open_rate,
     "large": large,
     "terminals": terminals,
+    "revoke": revocation,
     "restart": restart,
     "fleet": fleet,
     "lists": lists,

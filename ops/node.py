@@ -154,9 +154,11 @@ def role_by_name(terminal: str) -> Role:
 
     `operator-ani` is an operator, `terminal-7` a terminal; any other name is a service.
     """
-    before, hyphen, _ = terminal.partition("-")
     roles: tuple[Role, ...] = get_args(Role)
-    return next((role for role in roles if hyphen and role == before), "service")
+    for role in roles:
+        if terminal.startswith(f"{role}-"):
+            return role
+    return "service"
 
 
 class _FirstUse:

@@ -165,7 +165,7 @@ def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Acti
     """
     row = RIGHTS.get(type(what), _NOBODY)
     right: Right = getattr(row, role)
-    if right is Right.YES:
+    if right is YES:
         return True
     match right, what:
         case Right.INNER, _:

@@ -72,7 +72,9 @@ def test_make_knows_what_is_shown(target: str) -> None:
 def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
     node = NodeProcess.start(tmp_path / "DIR", dev=True)
-    names = {"DIR": "DIR", "FILE.csv": str(file), "URL": node.url}
+    keys = tmp_path / "keys.csv"
+    keys.write_text(f"terminal,public_key\nGATE-7,{'11' * 32}\n")
+    names = {"DIR": "DIR", "FILE.csv": str(file), "KEYS.csv": str(keys), "URL": node.url}
     try:
         # What needs entries in the folder comes after what makes them.
         for command in sorted({c for _, c in ALL if not c.startswith("make ")}, key=is_late):
@@ -84,7 +86,10 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
 
 def is_late(command: str) -> tuple[int, str]:
     """Order commands so that each finds what it needs."""
-    order = ("replay", "serve", "enroll", "list", "backup", "restore", "verify", "revoke")
+    order = (
+        *("replay", "serve", "enroll", "list", "rotate"),
+        *("backup", "restore", "verify", "revoke"),
+    )
     ranks = [rank for rank, word in enumerate(order) if word in command]
     return (ranks[0] if ranks else len(order), command)
 
