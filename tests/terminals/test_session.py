@@ -17,6 +17,8 @@ from terminals.errors import (
     NodeUnreachable,
 )
 from terminals.messages import Balance
+from terminals.session import FINAL_CODES
+from tests.protocol import document
 from tests.terminals.fake_node import FakeNode, FakeSession, numbered
 
 
@@ -251,3 +253,8 @@ async def test_a_handshake_out_of_order_is_no_protocol(
     with pytest.raises(NodeMisbehaved, match="expected"):
         async with node.open():
             pytest.fail("it was not let in")
+
+
+def test_a_client_comes_back_by_itself_where_the_document_says_later() -> None:
+    told = {row[0].strip("`"): row[3] for row in document.table("code")}
+    assert {code for code, when in told.items() if when != "later"} == FINAL_CODES
