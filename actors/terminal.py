@@ -71,6 +71,7 @@ class TerminalActor:
             services.keys.find,
             self._last_counter,
             latest_ms=services.latest_ms(),
+            certified_names=transport.certified_names,
         )
 
     async def run(self, life: Life) -> None:

@@ -44,6 +44,10 @@ class Transport(Protocol):
         """End the connection; a pending `receive` returns."""
         ...
 
+    def certified_names(self) -> frozenset[str] | None:
+        """Return the names in the other side's certificate; None where none was demanded."""
+        ...
+
 
 class SocketTransport:
     """A transport over a connected TCP socket, which it owns.
@@ -147,3 +151,6 @@ class SocketTransport:
         self._full.set()
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
+
+    def certified_names(self) -> None:
+        """Return None: without TLS there are no certificates."""

@@ -37,6 +37,7 @@ class Code(StrEnum):
     CREDITS_EXCEEDED = "credits_exceeded"
     QUERIES_EXCEEDED = "queries_exceeded"
     ORDERS_EXCEEDED = "orders_exceeded"
+    CERTIFICATE_MISMATCH = "certificate_mismatch"
     INTERNAL_ERROR = "internal_error"
     NODE_STOPPING = "node_stopping"
 
@@ -62,6 +63,7 @@ CLOSE_CODES: Final[dict[Code, int]] = {
     Code.QUERIES_EXCEEDED: 4008,
     Code.ORDERS_EXCEEDED: 4011,
     Code.KEY_EXPIRED: 4010,
+    Code.CERTIFICATE_MISMATCH: 4009,
     Code.INTERNAL_ERROR: 1011,
     Code.NODE_STOPPING: 1012,
 }

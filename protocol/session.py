@@ -85,6 +85,9 @@ FindKey: TypeAlias = Callable[[str, bytes], EnrolledKey | None]
 LastCounter: TypeAlias = Callable[[str], int]
 """Tells the highest counter seen of a terminal, 0 for none."""
 
+CertifiedNames: TypeAlias = Callable[[], frozenset[str] | None]
+"""Tells the names in the certificate of the connection; None where none was demanded."""
+
 
 Wanted: TypeAlias = Submit | Query | Heartbeat | Holds | Fetch | Report | JournalPart | Order
 """Messages that somebody else has to look at. A heartbeat has its pulse already."""
@@ -109,6 +112,7 @@ class ServerSession:
       last_counter: tells where a terminal's counter stands.
       latest_ms: the latest time that the host's clock has shown so far. A key that had expired by
         then stays so, also when the clock was set back.
+      certified_names: tells, once a proof has come, whom the connection's certificate names.
       credits: transactions that may be unanswered.
       frames_per_second_max: messages taken in a second.
       queries_open_max: questions that may be unanswered.
@@ -132,6 +136,7 @@ class ServerSession:
         last_counter: LastCounter,
         *,
         latest_ms: int = 0,
+        certified_names: CertifiedNames = lambda: None,
         credits: int = limits.CREDITS,  # noqa: A002 - the protocol's word
         frames_per_second_max: int = limits.FRAMES_PER_SECOND_MAX,
         queries_open_max: int = limits.QUERIES_OPEN_MAX,
@@ -150,6 +155,7 @@ class ServerSession:
         self._find_key = find_key
         self._last_counter = last_counter
         self._latest_ms = latest_ms
+        self._certified_names = certified_names
         self._public_key = b""
         self._frames_per_second_max = frames_per_second_max
         self._second = 0
@@ -392,6 +398,10 @@ class ServerSession:
             Ed25519PublicKey.from_public_bytes(self._public_key).verify(message.signature, text)
         except (InvalidSignature, ValueError):
             raise ProtocolViolation(Code.PROOF_INVALID, "prove.signature") from None
+        names = self._certified_names()
+        if names is not None and self.terminal not in names:
+            why = "the certificate of the connection does not name this terminal"
+            raise ProtocolViolation(Code.CERTIFICATE_MISMATCH, "hello.terminal", why)
         found = self._find_key(self.terminal, self._public_key)
         self._take_key(found, max(now_ms, self._latest_ms))
         self.phase = Phase.READY

@@ -43,6 +43,7 @@ FINAL_CODES: Final = frozenset(
         Code.KEY_EXPIRED,
         Code.CREDITS_EXCEEDED,
         Code.QUERIES_EXCEEDED,
+        Code.CERTIFICATE_MISMATCH,
     }
 )
 """The same again would end the same way: this terminal, or its software, has to be put right

@@ -43,6 +43,12 @@ def proving_with(key: peer.StoredKey | None) -> Act:
     return act
 
 
+def proving_under_another_name(stage: Stage) -> None:
+    """Prove the key on a connection whose certificate names somebody else."""
+    stage.wire.names = frozenset({"GATE-02"})
+    sending(peer.hello(), peer.proof())(stage)
+
+
 def stop(stage: Stage) -> None:
     stage.life.stopping.set()
 
@@ -53,6 +59,7 @@ UNSHAKEN: Final[dict[Code, Act]] = {
     Code.KEY_UNKNOWN: proving_with(None),
     Code.KEY_REVOKED: proving_with(peer.StoredKey(revoked_ms=1)),
     Code.KEY_EXPIRED: proving_with(peer.StoredKey(expires_ms=1)),
+    Code.CERTIFICATE_MISMATCH: proving_under_another_name,
 }
 SHAKEN: Final[dict[Code, Act]] = {
     Code.FRAME_INVALID: writing(b"\x82\x03one"),

@@ -29,6 +29,7 @@ class Wire:
     def __init__(self) -> None:
         self.sent = bytearray()
         self.eof_sent = False
+        self.names: frozenset[str] | None = None
         self.closed = trio.Event()
         self._put, self._get = trio.open_memory_channel[bytes](100)
 
@@ -56,6 +57,9 @@ class Wire:
         if not self.closed.is_set():
             self.closed.set()
             self._put.send_nowait(b"")
+
+    def certified_names(self) -> frozenset[str] | None:
+        return self.names
 
     def take(self) -> list[list[object]]:
         """Return the messages sent since the last look; a close frame as `close`, code."""

@@ -141,6 +141,37 @@ def test_a_key_not_enrolled_revoked_or_expired_is_refused(
     assert broken(session, proof()).code is code
 
 
+def certified(names: set[str] | None, key: StoredKey | None) -> ServerSession:
+    """Return a session behind a certificate of these names, in which a terminal has said hello."""
+    session = ServerSession(
+        NONCE,
+        OPENED_S,
+        lambda *_: key,
+        lambda _: 0,
+        certified_names=lambda: None if names is None else frozenset(names),
+    )
+    session.receive(hello(), NOW_MS)
+    return session
+
+
+@pytest.mark.parametrize("names", [None, {TERMINAL}, {"node.example", TERMINAL}])
+def test_a_certificate_has_to_name_the_terminal_where_one_was_demanded(
+    names: set[str] | None,
+) -> None:
+    session = certified(names, StoredKey())
+    session.receive(proof(), NOW_MS)
+    assert session.phase is Phase.READY
+
+
+@pytest.mark.parametrize("names", [set[str](), {"GATE-02"}, {"*"}, {TERMINAL.lower()}])
+def test_a_certificate_of_another_name_is_told_to_who_proved_a_key_and_nothing_else_is(
+    names: set[str],
+) -> None:
+    violation = broken(certified(names, None), proof())
+    assert (violation.code, violation.field) == (Code.CERTIFICATE_MISMATCH, "hello.terminal")
+    assert broken(certified(names, None), proof(bytes(32))).code is Code.PROOF_INVALID
+
+
 @pytest.mark.parametrize(
     ("before", "payload", "name"),
     [

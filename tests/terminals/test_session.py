@@ -195,8 +195,8 @@ async def test_a_node_that_is_busy_with_itself_is_tried_again(
 @pytest.mark.parametrize(
     ("code", "comes_back"),
     [
-        *((code, True) for code in (1000, 1001, 1005, 1006, 1011, 1012, 1013, 3999, 4004, 4009)),
-        *((code, False) for code in (1002, 1003, 1007, 1008, 1009, 4000, 4002, 4003, 4007)),
+        *((code, True) for code in (1000, 1001, 1005, 1006, 1011, 1012, 1013, 3999, 4004, 4999)),
+        *((code, False) for code in (1002, 1003, 1007, 1008, 1009, 4000, 4002, 4003, 4007, 4009)),
     ],
 )
 async def test_the_code_of_a_close_frame_tells_whether_to_come_back(
