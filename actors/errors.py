@@ -1,7 +1,8 @@
 """What can go wrong in the actors of a node, besides what a tree of actors knows by itself.
 
 ActorError
-└── ShardBroken   a shard failed in the middle of a decision; it is opened anew
+├── ShardBroken           a shard failed in the middle of a decision; it is opened anew
+└── CertificateUnusable   a node's certificate cannot be used; the one before it stays
 """
 
 from __future__ import annotations
@@ -17,3 +18,7 @@ FATAL: Final = (StorageFailed, StorageDamaged, StorageVersion)
 
 class ShardBroken(ActorError):
     """A shard failed in the middle of a decision: what it knows is not to be trusted any more."""
+
+
+class CertificateUnusable(ActorError):
+    """A certificate, its key or the authority of its clients cannot be used; the text says why."""

@@ -65,6 +65,18 @@ OUTPUT_BYTES_MAX: Final = 1024 * 1024
 RECEIVE_BYTES: Final = 64 * 1024
 """Read from a socket at once: twenty frames of fifty taps."""
 
+TLS_PIECE_BYTES: Final = 16 * 1024
+"""Given to TLS at once, in either direction: the longest record. Its buffers never shrink, and with
+larger pieces every connection would keep what its busiest moment took."""
+
+TLS_HANDSHAKE_BYTES_MAX: Final = 32 * 1024
+"""Taken of a handshake that is not done: a greeting of 2 KiB and a chain of three certificates with
+the longest signatures. OpenSSL alone would keep 128 KiB for anybody who connects."""
+
+CERTIFICATE_LOOK_S: Final = 1.0
+"""How often the files of a certificate are looked at. A change is taken up once it has stood still
+from one look to the next: who writes them writes two files, one after the other."""
+
 QUERIES_WAITING_MAX: Final = 256
 """Questions of all terminals together that may wait."""
 

@@ -11,6 +11,7 @@ import trio
 
 from actors import limits
 from actors.key_watch import KeyWatch
+from actors.certificates import Certificates
 from actors.runtime import ChildSpec, Life, Reporter, Restart, Supervisor
 from actors.runtime.budget import Chance
 from actors.terminal import Services, TerminalActor
@@ -53,6 +54,7 @@ class Listener:
       report: takes what an operator wants to know.
       note: takes one line for the operator.
       chance: for backoffs.
+      certificates: what is shown to new connections; without them nothing is encrypted.
     """
 
     def __init__(
@@ -63,20 +65,25 @@ class Listener:
         report: Reporter,
         note: Callable[[str], None],
         chance: Chance,
+        certificates: Certificates | None = None,
     ) -> None:
         self._listening = listening
         self._services = services
         self._note = note
+        self._certificates = certificates
         self._connections: dict[TerminalActor, None] = {}
         self._served = 0
         watch = KeyWatch(self._connections.keys(), services.keys, services.latest_ms, note)
+        children = [
+            ChildSpec("accept", self._accept),
+            ChildSpec("sweep", self._sweep),
+            ChildSpec("keys", watch.run),
+        ]
+        if certificates is not None:
+            children.append(certificates.as_child())
         self.supervisor = Supervisor(
             "listener",
-            [
-                ChildSpec("accept", self._accept),
-                ChildSpec("sweep", self._sweep),
-                ChildSpec("keys", watch.run),
-            ],
+            children,
             report=report,
             chance=chance,
             dynamic_max=limits.SESSIONS_MAX,
@@ -113,7 +120,8 @@ class Listener:
             self._serve(connected)
 
     def _serve(self, connected: socket.socket) -> None:
-        transport = SocketTransport(connected)
+        line = SocketTransport(connected)
+        transport = self._certificates.secure(line) if self._certificates else line
         terminal = TerminalActor(transport, self._services)
         self._served += 1
 

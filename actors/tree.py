@@ -5,7 +5,7 @@
     │   ├── checkpointer        writes views
     │   └── committer           makes blocks durable
     ├── listener (one for one)
-    │   ├── accept, sweep, keys
+    │   ├── accept, sweep, keys, certificates
     │   └── terminal-n          one for each connection, temporary
     ├── fleet                   lists, commands, orders
     └── desk                    answers questions
@@ -22,6 +22,7 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
 from actors import limits
+from actors.certificates import Certificates
 from actors.checkpointer import Checkpointer
 from actors.committer import Committer
 from actors.desk import Desk
@@ -63,6 +64,7 @@ class NodeTree:
       seams: time, chance and threads.
       report: takes what supervisors report.
       note: takes one line for the operator.
+      certificates: what the listener shows; without them nothing is encrypted.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class NodeTree:
         seams: Seams,
         report: Reporter,
         note: Callable[[str], None],
+        certificates: Certificates | None = None,
     ) -> None:
         self._open_store = open_store
         self._seams = seams
@@ -91,7 +94,14 @@ class NodeTree:
         services = Services(
             self.shard, desk, self.fleet, keys, latest_ms, seams.now_ms, seams.nonce
         )
-        self.listener = Listener(listening, services, report=report, note=note, chance=seams.chance)
+        self.listener = Listener(
+            listening,
+            services,
+            report=report,
+            note=note,
+            chance=seams.chance,
+            certificates=certificates,
+        )
         self.supervisor = Supervisor(
             "node",
             [

@@ -5,8 +5,10 @@ Frames are prepared before the clock starts. The handshake is the ordinary one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
@@ -79,7 +81,7 @@ class Line:
         while view:
             try:
                 view = view[self._sock.send(view) :]
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantWriteError):
                 await trio.lowlevel.wait_writable(self._sock)
 
     async def outcomes(self) -> list[Outcome]:
@@ -162,8 +164,12 @@ class Line:
         return messages
 
     async def _receive(self) -> None:
-        await trio.lowlevel.wait_readable(self._sock)
-        data = self._sock.recv(_READ_BYTES)
+        data: bytes | None = None
+        while data is None:
+            await trio.lowlevel.wait_readable(self._sock)
+            # Under TLS what came may be half a record, or one that holds nothing for us.
+            with contextlib.suppress(ssl.SSLWantReadError):
+                data = self._sock.recv(_READ_BYTES)
         if not data:
             raise LineBroken("the node closed the line")
         self._received += data
@@ -174,8 +180,16 @@ class Line:
         await self.send(frame.serialize(mask=True))
 
 
-async def open_line(url: str, terminal: str, key: Ed25519PrivateKey) -> Line:
+async def open_line(
+    url: str, terminal: str, key: Ed25519PrivateKey, tls: ssl.SSLContext | None = None
+) -> Line:
     """Connect a terminal.
+
+    Args:
+      url: of the node.
+      terminal: its name.
+      key: its key.
+      tls: how it trusts the node, where that speaks TLS.
 
     Raises:
       LineBroken: the node refused.
@@ -188,14 +202,27 @@ async def open_line(url: str, terminal: str, key: Ed25519PrivateKey) -> Line:
     sock = socket.create_connection((parts.hostname, parts.port), HANDSHAKE_S_MAX)
     sock.settimeout(0)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        sock = tls.wrap_socket(sock, server_hostname=parts.hostname, do_handshake_on_connect=False)
     line = Line(sock)
     try:
         with trio.fail_after(HANDSHAKE_S_MAX):
+            if isinstance(sock, ssl.SSLSocket):
+                await _shake_tls_hands(sock)
             await line.shake_hands(url, terminal, key)
     except BaseException:
         line.close()
         raise
     return line
+
+
+async def _shake_tls_hands(sock: ssl.SSLSocket) -> None:
+    while True:
+        try:
+            sock.do_handshake()
+            return
+        except ssl.SSLWantReadError:
+            await trio.lowlevel.wait_readable(sock)
 
 
 def new_key() -> Ed25519PrivateKey:

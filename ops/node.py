@@ -10,16 +10,17 @@ import random
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import trio
 from msgspec import Struct
 
 from actors import limits
+from actors.certificates import Certificates
 from actors.errors import ShardBroken
 from actors.listener import open_listening_socket
 from actors.runtime import Escalation, Event, Report
@@ -27,6 +28,7 @@ from actors.seams import Seams
 from actors.tree import NodeTree
 from engine.keys import Role
 from ops.open_files import allow_files
+from ops.tls_files import TlsFiles
 from protocol.session import EnrolledKey
 from storage.errors import StorageError
 from storage.fleet.tables import FLEET_REMEDY, FLEET_TABLES
@@ -77,7 +79,13 @@ def is_loopback(host: str) -> bool:
 
 
 async def run_node(
-    data: Path, host: str, port: int, *, dev: bool, on_listening: Callable[[Listening], None]
+    data: Path,
+    host: str,
+    port: int,
+    *,
+    dev: bool,
+    on_listening: Callable[[Listening], None],
+    tls: TlsFiles | None = None,
 ) -> None:
     """Run a node on a data folder until SIGTERM or SIGINT.
 
@@ -87,8 +95,10 @@ async def run_node(
       port: 0 takes a free one.
       dev: enrol unknown keys at first use.
       on_listening: called once terminals can connect.
+      tls: the files of its certificate; without them nothing is encrypted.
 
     Raises:
+      CertificateUnusable: no certificate can be made of the files.
       StorageError: the folder cannot be used.
       OSError: the address cannot be used.
       ExceptionGroup: the tree gave up; it holds an Escalation that says why.
@@ -96,6 +106,10 @@ async def run_node(
     files = allow_files(limits.SESSIONS_MAX + FILES_BESIDE)
     if files < limits.SESSIONS_MAX + FILES_BESIDE:
         log.warning("the system allows %d open files, and so many connections at most", files)
+    seams = Seams(now_ms, partial(os.urandom, 32), random.SystemRandom().random)
+    certificates = None
+    if tls is not None:
+        certificates = Certificates(tls, offload=seams.offload, note=log.warning)
     with ExitStack() as held:
         folder = held.enter_context(DataFolder.open(data, create=True))
         store = LmdbStore(folder.keys, tables=KEYS_TABLES, remedy=KEYS_REMEDY)
@@ -108,15 +122,15 @@ async def run_node(
             ),
             listening=listening,
             keys=_FirstUse(keys) if dev else keys,
-            seams=Seams(now_ms, partial(os.urandom, 32), random.SystemRandom().random),
+            seams=seams,
             report=_report,
             note=log.warning,
+            certificates=certificates,
         )
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with tree.supervisor.running():
                 _settle_memory()
-                address = listening.getsockname()
-                on_listening(_listening(tree, address[0], address[1]))
+                on_listening(_listening(tree, "wss" if tls else "ws", listening.getsockname()))
                 await anext(signals)
                 log.info("stopping: answers first, then the last checkpoint")
 
@@ -126,11 +140,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _listening(tree: NodeTree, host: str, port: int) -> Listening:
+def _listening(tree: NodeTree, scheme: str, address: Sequence[Any]) -> Listening:
     recovered = tree.shard().store.recovered
+    host, port = address[:2]
     name = f"[{host}]" if ":" in host else host
     return Listening(
-        url=f"ws://{name}:{port}",
+        url=f"{scheme}://{name}:{port}",
         position=recovered.position,
         replayed=recovered.replayed_entries,
         recovery_ms=round(recovered.took_s * 1000, 1),

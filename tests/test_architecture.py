@@ -22,9 +22,10 @@ TOY: Final = {
     "actors/runtime/mailbox.py": "import trio",
     "actors/terminal.py": "import actors.runtime.mailbox, storage.journal, protocol.codec",
     "actors/transport.py": "import socket",
-    "actors/listener.py": "import socket, actors.terminal, actors.transport",
-    "terminals/client.py": "import socket, trio_websocket",
-    "ops/node.py": "import time, socket, random, actors.listener, terminals.client",
+    "actors/tls.py": "import ssl, actors.transport",
+    "actors/listener.py": "import socket, actors.terminal, actors.tls",
+    "terminals/client.py": "import socket, ssl, trio_websocket",
+    "ops/node.py": "import time, socket, ssl, random, actors.listener, terminals.client",
     "bench/load.py": "import time, ops.node",
 }
 """Modules and the imports that the contracts must let pass."""
@@ -93,6 +94,7 @@ def test_allowed_imports_pass(toy: Path) -> None:
         ("ops/node.py", "import lmdb", "only storage.lmdb_store imports lmdb"),
         ("bench/load.py", "import trio_websocket", "only terminals.client imports trio_websocket"),
         ("actors/terminal.py", "import socket", "listener, transport and client touch sockets"),
+        ("actors/listener.py", "import ssl", "only actors.tls and the client know TLS"),
     ],
 )
 def test_a_planted_violation_is_found(toy: Path, path: str, line: str, contract: str) -> None:

@@ -17,10 +17,12 @@ import trio
 from msgspec.structs import asdict
 from rich.console import Console
 
+from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
 from ops.endings import leaves
 from ops.node import Listening, is_loopback, run_node
 from ops.output import emit, json_option
+from ops.tls_files import TlsFiles
 from storage.errors import StorageError
 
 log: Final = logging.getLogger("jakarta_one")
@@ -30,6 +32,9 @@ DEV_WARNING: Final = (
     "DEVELOPMENT MODE: every key is enrolled at first use, in the role that its terminal's name "
     "begins with, or as a service. Never run this where anybody else can connect."
 )
+
+
+PEM_FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 class Address(click.ParamType[tuple[str, int]]):
@@ -68,24 +73,44 @@ class Address(click.ParamType[tuple[str, int]]):
     is_flag=True,
     help="Enrol unknown keys at first use: operator-ani as an operator, GATE-1 as a service.",
 )
+@click.option(
+    "--tls-cert",
+    type=PEM_FILE,
+    help="Certificate of the node, and those behind it; then it may listen on any address.",
+)
+@click.option("--tls-key", type=PEM_FILE, help="Key of the certificate.")
+@click.option(
+    "--client-ca",
+    type=PEM_FILE,
+    help="Demand certificates of this authority that name the terminal.",
+)
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too.")
 @json_option
 def serve(
-    data: Path, listen: tuple[str, int], *, dev: bool, until_eof: bool, as_json: bool
+    data: Path,
+    listen: tuple[str, int],
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    client_ca: Path | None,
+    *,
+    dev: bool,
+    until_eof: bool,
+    as_json: bool,
 ) -> None:
     """Run a node on a data folder until it is told to stop (SIGTERM, Ctrl-C).
 
     \b
-    Example:
+    Examples:
       jakarta-one serve --data /var/lib/jakarta-one --listen 127.0.0.1:8145
+      jakarta-one serve --data DIR --listen 0.0.0.0:8145 --tls-cert node.pem --tls-key node.key
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     # One line for each connection would be all that the log holds.
     logging.getLogger("websockets").setLevel(logging.WARNING)
     host, port = listen
+    tls = _tls_files(tls_cert, tls_key, client_ca)
     if not is_loopback(host):
-        message = f"{host} can be reached from outside, and there is no encryption: use loopback"
-        raise click.BadParameter(message, param_hint="--listen")
+        _check_open_to_all(host, tls, dev=dev)
 
     def on_listening(node: Listening) -> None:
         if dev:
@@ -95,13 +120,34 @@ def serve(
 
     if until_eof:
         threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-    node = partial(run_node, data, host, port, dev=dev, on_listening=on_listening)
+    node = partial(run_node, data, host, port, dev=dev, on_listening=on_listening, tls=tls)
     try:
         trio.run(_serve, node)
-    except StorageError as error:
+    except (StorageError, CertificateUnusable) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"{host}:{port}: {error.strerror}") from error
+
+
+def _tls_files(
+    certificate: Path | None, key: Path | None, client_ca: Path | None
+) -> TlsFiles | None:
+    if certificate is not None and key is not None:
+        return TlsFiles(certificate, key, client_ca)
+    if certificate is None and key is None and client_ca is None:
+        return None
+    raise click.UsageError("a certificate needs its key: give both --tls-cert and --tls-key")
+
+
+def _check_open_to_all(host: str, tls: TlsFiles | None, *, dev: bool) -> None:
+    """Refuse an address that others can reach where that would give them what is ours."""
+    reached = f"{host} can be reached from outside"
+    if tls is None:
+        message = f"{reached}, and without --tls-cert there is no encryption: use loopback"
+        raise click.BadParameter(message, param_hint="--listen")
+    if dev:
+        message = f"{reached}, where --dev would let anybody in: use loopback"
+        raise click.BadParameter(message, param_hint="--listen")
 
 
 async def _serve(node: Callable[[], Awaitable[None]]) -> None:

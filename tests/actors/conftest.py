@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from actors.shard import Shard
+from tests.actors.secured import Secured
 from tests.actors.world import Clock, Disk, Sender, open_with_card
 
 
@@ -30,3 +33,9 @@ def shard(disk: Disk, clock: Clock) -> Shard:
 def sender() -> Sender:
     """Somebody who sends."""
     return Sender()
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Secured:
+    """A certificate of a node."""
+    return Secured(tmp_path)

@@ -1,30 +1,43 @@
-"""Sockets that are full, slow, or gone."""
+"""Connections that are full, slow, or gone: what both kinds of transport promise."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
 import trio.testing
 
-from actors.transport import SocketTransport
+from actors.tls import TlsTransport
+from actors.transport import Transport
+from tests.actors.secured import Secured, lines, shaken
+
+Pair = tuple[Transport, socket.socket]
+
+
+@asynccontextmanager
+async def connected(kind: str, secured: Secured, unsent_bytes_max: int) -> AsyncIterator[Pair]:
+    """Connect a transport of a kind; yield it and the other end of its connection."""
+    line, plain = lines(unsent_bytes_max)
+    transport, other = (line, plain) if kind == "plain" else await shaken(line, plain, secured)
+    yield transport, other
+    transport.close()
+    other.close()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of transport in turn."""
+    return str(request.param)
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[tuple[SocketTransport, socket.socket]]:
+async def pair(kind: str, secured: Secured) -> AsyncIterator[Pair]:
     """A transport and the other end of its connection."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        other = socket.create_connection(server.getsockname())
-        ours, _ = server.accept()
-        transport = SocketTransport(ours, unsent_bytes_max=50_000_000)
-        yield transport, other
-        transport.close()
-        other.close()
-
-
-Pair = tuple[SocketTransport, socket.socket]
+    async with connected(kind, secured, 50_000_000) as pair:
+        yield pair
 
 
 async def test_bytes_go_both_ways(pair: Pair) -> None:
@@ -76,24 +89,32 @@ async def test_what_a_full_socket_does_not_take_is_sent_later_in_order(pair: Pai
 
 
 @pytest.mark.parametrize("request_", [b"", b"GET / HTTP/1.1\r\n"])
-async def test_who_cannot_be_served_hears_a_last_word(pair: Pair, request_: bytes) -> None:
-    transport, other = pair
-    other.sendall(request_)
-    transport.turn_away(b"no room")
-    assert other.recv(100) == b"no room"
-    assert other.recv(100) == b""
+async def test_who_cannot_be_served_hears_a_last_word(request_: bytes) -> None:
+    transport, other = lines(1_000)
+    with other:
+        other.sendall(request_)
+        transport.turn_away(b"no room")
+        assert other.recv(100) == b"no room"
+        assert other.recv(100) == b""
     assert await transport.receive() == b""
 
 
-async def test_a_terminal_that_does_not_read_is_cut_off() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        other = socket.create_connection(server.getsockname())
-        ours, _ = server.accept()
-        transport = SocketTransport(ours, unsent_bytes_max=100_000)
+async def test_under_tls_who_cannot_be_served_hears_nothing(secured: Secured) -> None:
+    line, other = lines(1_000)
+    transport = TlsTransport(line, secured.files.load())
+    with other:
+        other.sendall(b"the beginning of a handshake")
+        transport.turn_away(b"no room")
+        assert other.recv(100) == b""
+    assert await transport.receive() == b""
+
+
+async def test_a_terminal_that_does_not_read_is_cut_off(kind: str, secured: Secured) -> None:
+    async with connected(kind, secured, 100_000) as (transport, _):
         for _ in range(200):
-            transport.send_nowait(bytes(100_000))
-        assert await transport.receive() == b""
-        other.close()
+            transport.send_nowait(bytes(90_000))
+        with trio.fail_after(5):
+            assert await transport.receive() == b""
 
 
 async def test_a_terminal_that_goes_while_it_is_being_sent_to_ends_the_flusher(
@@ -116,6 +137,8 @@ async def test_a_half_close_tells_the_other_side_that_nothing_follows(pair: Pair
     transport.send_eof()
     assert other.recv(100) == b"last words"
     assert other.recv(100) == b""
+    other.sendall(b"and you?")
+    assert await transport.receive() == b"and you?", "the other direction is still open"
     other.close()
     transport.close()
     transport.send_eof()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -16,6 +17,7 @@ from websockets.frames import Frame, Opcode
 
 import actors.shard
 from actors import limits
+from actors.certificates import CertificateFiles, Certificates
 from actors.listener import open_listening_socket
 from actors.runtime import Event, FatalFailure, Mailbox, Node, Report, State
 from actors.seams import Seams
@@ -37,14 +39,21 @@ from tests.protocol.peer import StoredKey
 class World:
     """A tree on a disk in memory, and what it said."""
 
-    def __init__(self, disk: Disk, clock: Clock, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        clock: Clock,
+        listening: socket.socket,
+        files: CertificateFiles | None = None,
+    ) -> None:
         self.disk = disk
         self.keys = FakeKeys()
         self.reports: list[Report] = []
         self.notes: list[str] = []
+        self.noted = trio.Event()
         self.listening = listening
         host, port = listening.getsockname()
-        self.url = f"ws://{host}:{port}"
+        self.url = f"{'wss' if files else 'ws'}://{host}:{port}"
         self.tree = NodeTree(
             open_store=self._open,
             open_fleet=disk.open_fleet,
@@ -52,10 +61,17 @@ class World:
             keys=self.keys,
             seams=Seams(clock, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,
-            note=self.notes.append,
+            note=self._note,
+            certificates=None
+            if files is None
+            else Certificates(files, offload=on_the_spot, note=self._note),
         )
         self.opened = 0
         self.reopened = trio.Event()
+
+    def _note(self, line: str) -> None:
+        self.notes.append(line)
+        self.noted.set()
 
     def _open(self) -> AbstractContextManager[ShardStore]:
         self.opened += 1
@@ -63,8 +79,8 @@ class World:
             self.reopened.set()
         return self.disk.open()
 
-    async def line(self, terminal: str = "GATE-1") -> Line:
-        return await open_line(self.url, terminal, new_key())
+    async def line(self, terminal: str = "GATE-1", tls: ssl.SSLContext | None = None) -> Line:
+        return await open_line(self.url, terminal, new_key(), tls)
 
 
 @pytest.fixture
