@@ -6,6 +6,7 @@ Both fail if a tap is not posted, and if the node takes longer than `LOAD_S_MAX`
 from __future__ import annotations
 
 import random
+import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -55,9 +56,21 @@ def card_name(number: int) -> str:
 
 
 async def open_lines(
-    url: str, count: int, *, prefix: str, key: Ed25519PrivateKey | None = None
+    url: str,
+    count: int,
+    *,
+    prefix: str,
+    key: Ed25519PrivateKey | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> list[Line]:
     """Connect terminals, a few at a time; all of them use one key, a fresh one if none is given.
+
+    Args:
+      url: of the node.
+      count: of terminals.
+      prefix: of their names.
+      key: of all of them.
+      tls: how they trust the node, where that speaks TLS.
 
     Raises:
       ExceptionGroup: of what `open_line` raises.
@@ -68,7 +81,7 @@ async def open_lines(
 
     async def connect(number: int) -> None:
         async with turns:
-            lines[number] = await open_line(url, f"{prefix}-{number:05d}", key)
+            lines[number] = await open_line(url, f"{prefix}-{number:05d}", key, tls)
 
     async with trio.open_nursery() as nursery:
         for number in range(count):

@@ -48,6 +48,7 @@ class NodeProcess:
         dev: bool = False,
         prefix: Sequence[str] = (),
         log: Path | None = None,
+        options: Sequence[str | Path] = (),
     ) -> NodeProcess:
         """Start a node and wait until it listens.
 
@@ -57,6 +58,7 @@ class NodeProcess:
           dev: enrol keys at first use.
           prefix: a command to run it under (`taskset -c 0`).
           log: where its log goes; by default beside the folder.
+          options: more of `serve`, as `--tls-cert` and its file.
 
         Raises:
           NodeFailed: it ended, or was not ready within `START_S_MAX`.
@@ -64,6 +66,7 @@ class NodeProcess:
         command = [*prefix, sys.executable, "-m", "ops", "serve"]
         command += ["--data", str(data), "--listen", listen, "--json", "--until-eof"]
         command += ["--dev"] if dev else []
+        command += map(str, options)
         log = log or data.with_name(data.name + ".log")
         log.parent.mkdir(parents=True, exist_ok=True)
         began_s = time.monotonic()
@@ -87,7 +90,7 @@ class NodeProcess:
     @property
     def listen(self) -> str:
         """Its address as HOST:PORT, to start it again on the same."""
-        return self.url.removeprefix("ws://")
+        return self.url.partition("://")[2]
 
     @property
     def pid(self) -> int:

@@ -7,6 +7,7 @@ client never has to know what had arrived.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -74,8 +75,12 @@ class ClientOptions:
 
 
 @asynccontextmanager
-async def websocket(url: str) -> AsyncIterator[Link]:
+async def websocket(url: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Link]:
     """Open a websocket to a node.
+
+    Args:
+      url: where the node is; `wss://` for one that speaks TLS.
+      tls: whom to trust with `wss://`, and what to show; None trusts whom the system trusts.
 
     Raises:
       LinkLost: no connection, or the node is not ready for one.
@@ -84,7 +89,7 @@ async def websocket(url: str) -> AsyncIterator[Link]:
     Cancellation: the connection is dropped instead of closed.
     """
     parts = _parts(url)
-    stream = await _open_stream(parts)
+    stream = await _open_stream(parts, tls)
     try:
         # trio-websocket leaves the stream open when the websocket does not come about: it is ours.
         async with stream, _flat_nursery() as nursery:
@@ -106,22 +111,44 @@ def _parts(url: str) -> SplitResult:
             return parts
     except ValueError:
         pass
-    raise NodeRefused("url", "", f"{url!r} is not of the form ws://HOST:PORT")
+    raise NodeRefused("url", "", f"{url!r} is not of the form ws://HOST:PORT or wss://HOST:PORT")
 
 
-async def _open_stream(parts: SplitResult) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
+async def _open_stream(
+    parts: SplitResult, tls: ssl.SSLContext | None
+) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
     host = parts.hostname or ""
     try:
         with trio.fail_after(CONNECT_S):
-            if parts.scheme == "wss":
-                return await trio.open_ssl_over_tcp_stream(
-                    host, parts.port or 443, https_compatible=True
-                )
-            return await trio.open_tcp_stream(host, parts.port or 80)
+            if parts.scheme == "ws":
+                return await trio.open_tcp_stream(host, parts.port or 80)
+            secure = await trio.open_ssl_over_tcp_stream(
+                host, parts.port or 443, https_compatible=True, ssl_context=tls
+            )
+            await _shake_hands(secure)
+            return secure
     except trio.TooSlowError as error:
         raise LinkLost(f"no connection to {parts.netloc} in {CONNECT_S:g} s") from error
+    except trio.BrokenResourceError as broken:
+        raise LinkLost(f"no connection to {parts.netloc}: {_in_words(broken)}") from broken
     except OSError as error:
         raise LinkLost(f"no connection to {parts.netloc}: {error.strerror or error}") from error
+
+
+def _in_words(broken: trio.BrokenResourceError) -> str:
+    cause = broken.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        # Not for good: one that has run out is renewed.
+        return f"its certificate is not trusted: {cause.verify_message}"
+    return str(cause or broken)
+
+
+async def _shake_hands(stream: trio.SSLStream[trio.SocketStream]) -> None:
+    try:
+        await stream.do_handshake()
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
 
 
 async def _open_websocket(

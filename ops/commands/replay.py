@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,12 @@ FILES_BESIDES: Final = 64
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--url", required=True, help="The node, as ws://HOST:PORT.")
+@click.option("--url", required=True, help="The node, as ws://HOST:PORT or wss://HOST:PORT.")
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Authority of a wss:// node's certificate; if not given, those that the system trusts.",
+)
 @click.option(
     "--speed",
     type=Times(min=0),
@@ -52,6 +58,7 @@ def replay(
     ctx: click.Context,
     file: Path,
     url: str,
+    ca: Path | None,
     speed: float,
     terminals_max: int,
     key: Path | None,
@@ -66,13 +73,15 @@ def replay(
     Exit status 0 says that the file explains every difference between it and the ledger.
 
     \b
-    Example:
+    Examples:
       jakarta-one serve --data DIR --dev &
       jakarta-one replay taps.csv --url ws://127.0.0.1:8145
+      jakarta-one replay taps.csv --url wss://node.example:8145 --ca ca.pem
     """
     with interruptible():
+        tls = _trusted(ca)
         reading = _read(file, as_json=as_json)
-        target = Target(url, _key(key), speed, _room_for(terminals_max))
+        target = Target(url, _key(key), speed, _room_for(terminals_max), tls)
         result, course = _run(reading, target)
     emit(
         report.as_json(file, reading, result, course),
@@ -80,6 +89,16 @@ def replay(
         render=lambda console: report.show(console, file, reading, result, course),
     )
     ctx.exit(0 if result.reconciled else 1)
+
+
+def _trusted(ca: Path | None) -> ssl.SSLContext | None:
+    if ca is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        message = f"{ca} holds no certificate of an authority"
+        raise click.BadParameter(message, param_hint="--ca") from error
 
 
 def _read(file: Path, *, as_json: bool) -> Reading:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
@@ -32,7 +34,7 @@ from ops.replay.report import Course
 from ops.replay.survey import AT_ONCE_MAX, look_back
 from ops.replay.trips import OPERATORS, Trip
 from protocol.errors import Code
-from terminals.client import ClientOptions, TerminalClient, open_terminal
+from terminals.client import ClientOptions, TerminalClient, open_terminal, websocket
 from terminals.errors import NodeRefused, NodeUnreachable
 
 SENDING: Final = "taps and loads"
@@ -54,12 +56,14 @@ class Target(NamedTuple):
       key: of all terminals of this replayer.
       speed: seconds of the file in a second; 0 is as fast as possible.
       terminals_max: most terminals connected at the same time.
+      tls: whom to trust where the node speaks TLS; None trusts whom the system trusts.
     """
 
     url: str
     key: Ed25519PrivateKey
     speed: float
     terminals_max: int
+    tls: ssl.SSLContext | None = None
 
 
 async def replay_trips(
@@ -147,6 +151,7 @@ def _opener(target: Target, options: ClientOptions) -> OpenTerminal:
             target.key,
             clock_ms=lambda: time.time_ns() // 1_000_000,
             random=chance.random,
+            connect=partial(websocket, tls=target.tls),
             options=options,
         )
         try:

@@ -229,7 +229,8 @@ async def test_who_cannot_be_answered_is_cut_off(
         raise ssl.SSLWantReadError("in the middle of a change of keys")
 
     async with shaken(secured) as ends:
-        monkeypatch.setattr(ends.transport._tls, "write", fail)  # noqa: SLF001 - no peer of ours can
+        tls = ends.transport._tls  # noqa: SLF001 - no peer of ours gets it to fail
+        monkeypatch.setattr(tls, "write", fail)
         ends.transport.send_nowait(b"an answer")
         assert await ends.wait_ended() == b""
 
@@ -311,7 +312,8 @@ async def test_a_name_that_is_no_text_is_no_name(
 
     secured = Secured(tmp_path, demanding=True)
     async with shaken(secured, secured.terminal("GATE-1")) as ends:
-        monkeypatch.setattr(ends.transport._tls, "getpeercert", fail)  # noqa: SLF001 - no authority of ours signs one
+        tls = ends.transport._tls  # noqa: SLF001 - no authority of ours signs such a name
+        monkeypatch.setattr(tls, "getpeercert", fail)
         assert ends.transport.certified_names() == frozenset()
 
 

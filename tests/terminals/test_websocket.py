@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
 import trio.testing
 import trio_websocket
 
+from bench.authority import Authority
+from ops.tls_files import TlsFiles
 from protocol import limits
 from protocol.messages import SUBPROTOCOL
 from terminals import client as client_module
@@ -159,7 +162,7 @@ async def test_a_peer_that_does_not_answer_the_close_is_left(
     monkeypatch.setattr(client_module, "CLOSE_S", 0.1)
     server_side, client_side = trio.testing.memory_stream_pair()
 
-    async def open_stream(_parts: object) -> trio.abc.Stream:
+    async def open_stream(*_: object) -> trio.abc.Stream:
         await trio.lowlevel.checkpoint()
         return client_side
 
@@ -206,3 +209,47 @@ async def test_a_host_that_does_not_answer_is_given_up(monkeypatch: pytest.Monke
     with trio.fail_after(10), pytest.raises(LinkLost, match=r"no connection to .* in 0.01 s"):
         async with websocket("ws://127.0.0.1:9"):
             pytest.fail("it was let in")
+
+
+@pytest.fixture
+def serve_tls(nursery: trio.Nursery, tmp_path: Path) -> Callable[[Authority, str], Awaitable[str]]:
+    """Return what serves an echo under a certificate for a host, and tells its URL."""
+
+    async def start(authority: Authority, host: str) -> str:
+        pair = authority.certify(tmp_path, "node", host)
+        server = await nursery.start(
+            trio_websocket.serve_websocket,
+            echo,
+            "127.0.0.1",
+            0,
+            TlsFiles(pair.certificate, pair.key).load(),
+        )
+        return f"wss://127.0.0.1:{server.port}"
+
+    return start
+
+
+ServeTls = Callable[[Authority, str], Awaitable[str]]
+
+
+async def test_messages_go_out_and_come_back_under_tls(serve_tls: ServeTls) -> None:
+    authority = Authority()
+    with trio.fail_after(10):
+        async with websocket(await serve_tls(authority, "127.0.0.1"), authority.trusted()) as link:
+            for size in (0, 1, 70_000, limits.FRAME_BYTES_MAX):
+                payload = bytes(size)
+                await link.send(payload)
+                assert await link.receive() == payload
+
+
+async def test_a_node_that_is_not_trusted_is_told_no_word(serve_tls: ServeTls) -> None:
+    authority = Authority()
+    elsewhere = await serve_tls(authority, "node.example")
+    for trusted, url, why in (
+        (Authority().trusted(), elsewhere, "not trusted: "),
+        (None, elsewhere, "not trusted: "),
+        (authority.trusted(), elsewhere, "not trusted: IP address mismatch"),
+    ):
+        with trio.fail_after(10), pytest.raises(LinkLost, match=why):
+            async with websocket(url, trusted):
+                pytest.fail("it was let in")
