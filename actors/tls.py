@@ -151,11 +151,10 @@ class TlsTransport:
                 self._fail()
 
     def _fail(self) -> None:
-        """End the connection with the alert that OpenSSL has for it, if it has one."""
+        """Hear and say nothing more, but for the alert that OpenSSL may have for it."""
         self._ended = True
         self._may_send = False
         self._pass_on()
-        self._line.send_eof()
 
     def _say_goodbye(self) -> None:
         if self._may_send:

@@ -105,6 +105,18 @@ def large(bench: Bench) -> list[Figure]:
     ]
 
 
+def tls(bench: Bench) -> list[Figure]:
+    """Streaming under TLS beside streaming without, in the same minute."""
+    small = bench.plan.small
+    plain, sealed = _stream(bench, small), _stream(bench, small, tls=True)
+    shares = [rate / beside for rate, beside in zip(sealed.rates, plain.rates, strict=True)]
+    return [
+        Figure("tls_taps_per_s", "streaming under TLS 1.3", sealed.rates, per_tap_rate=True),
+        Figure("tls_share", "of the rate without, beside it", shares),
+        Figure("tls_cpu_us", "processor time of the node for a tap", sealed.costs_us),
+    ]
+
+
 def terminals(bench: Bench) -> list[Figure]:
     """What a connected terminal weighs, and how long it takes all of them to come back."""
     plan, data = bench.plan, bench.folder(bench.plan.small)
@@ -201,6 +213,7 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "single": single,
     "open": open_rate,
     "large": large,
+    "tls": tls,
     "terminals": terminals,
     "revoke": revocation,
     "restart": restart,
@@ -218,10 +231,10 @@ class _Streamed(Struct):
     rss_bytes: int = 0
 
 
-def _stream(bench: Bench, count: int) -> _Streamed:
+def _stream(bench: Bench, count: int, *, tls: bool = False) -> _Streamed:
     """Stream to the folder with so many cards, as often as planned."""
     data, found = bench.folder(count), _Streamed([], [], [])
-    with bench.node(data) as node, bench.lines(node, STREAMING_LINES, "line") as lines:
+    with bench.node(data, tls=tls) as node, bench.lines(node, STREAMING_LINES, "line") as lines:
         for seed in range(bench.plan.repeats):
             bench.tell(f"streaming, {count:,} cards")
             frames = bench.frames(

@@ -15,6 +15,7 @@ import trio
 from msgspec import Struct
 
 from bench import cards
+from bench.authority import THIS_MACHINE, Authority
 from bench.errors import NotVerified
 from bench.line import Line, new_key
 from bench.load import Load, open_lines, prepare
@@ -99,6 +100,7 @@ class Bench:
         self.verify_rates: list[float] = []
         self._posted: dict[Path, int] = {}
         self._key = new_key()
+        self._authority = Authority()
 
     def folder(self, count: int) -> Path:
         """Return the data folder with so many cards; it is made when first asked for."""
@@ -110,9 +112,10 @@ class Bench:
         return path
 
     @contextmanager
-    def node(self, data: Path) -> Iterator[NodeProcess]:
-        """Run a node on a folder."""
-        node = NodeProcess.start(data, dev=True, prefix=self.pins.prefix)
+    def node(self, data: Path, *, tls: bool = False) -> Iterator[NodeProcess]:
+        """Run a node on a folder; with `tls` it encrypts what it says and hears."""
+        options = self._certificate() if tls else ()
+        node = NodeProcess.start(data, dev=True, prefix=self.pins.prefix, options=options)
         try:
             yield node
         finally:
@@ -122,7 +125,8 @@ class Bench:
     @contextmanager
     def lines(self, node: NodeProcess, count: int, prefix: str) -> Iterator[list[Line]]:
         """Connect terminals to a node, and hang up in the end."""
-        opening = partial(open_lines, node.url, count, prefix=prefix, key=self._key)
+        tls = self._authority.trusted() if node.url.startswith("wss") else None
+        opening = partial(open_lines, node.url, count, prefix=prefix, key=self._key, tls=tls)
         with generating(self.pins):
             lines = trio.run(opening)
         try:
@@ -154,6 +158,10 @@ class Bench:
         cost_us = (cpu_s(node.pid) - before_s) * 1e6 / result.taps
         self._posted[data] += result.taps
         return result, cost_us
+
+    def _certificate(self) -> tuple[str | Path, ...]:
+        pair = self._authority.certify(self.place, "node", *THIS_MACHINE)
+        return ("--tls-cert", pair.certificate, "--tls-key", pair.key)
 
     def acknowledged(self, data: Path, taps: int) -> None:
         """Remember that so many taps were acknowledged by a node that was killed then."""

@@ -12,7 +12,7 @@ from msgspec import Struct
 from actors.errors import CertificateUnusable
 
 ALPN: Final = ("http/1.1",)
-"""A websocket is opened by HTTP/1.1; who offers something else as well is told so at once."""
+"""A websocket is opened by HTTP/1.1; it is chosen where a client offers several."""
 
 _NO_PASSWORD: Final = b""
 """For a key that is encrypted: nobody sits at a node to be asked."""
@@ -74,6 +74,8 @@ def _demand(context: ssl.SSLContext, client_ca: Path) -> None:
     except (OSError, ValueError) as error:
         raise CertificateUnusable(f"{client_ca} holds no certificate of an authority") from error
     context.verify_mode = ssl.CERT_REQUIRED
+    # A session that is resumed, and resumed again, would outlive the certificate it began with.
+    context.num_tickets = 0
 
 
 def _stamp(path: Path) -> Hashable:

@@ -19,7 +19,7 @@ from tests.e2e.trip_files import row, write
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND: Final = re.compile(
-    r"(?:    |\t)?(?:\$ )?(?:\.venv/bin/)?((?:jakarta-one|python -m|make) .*)"
+    r"(?:    |\t)?(?:\$ )?(?:\.venv/bin/)?((?:jakarta-one|python -m|make|openssl) .*)"
 )
 QUICK_BENCH: Final = "jakarta-one bench --quick --no-peer --only stream"
 SHORT: Final = {
@@ -75,9 +75,11 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     keys = tmp_path / "keys.csv"
     keys.write_text(f"terminal,public_key\nGATE-7,{'11' * 32}\n")
     names = {"DIR": "DIR", "FILE.csv": str(file), "KEYS.csv": str(keys), "URL": node.url}
+    tools = [command for _, command in ALL if command.startswith("openssl ")]
+    ours = {command for _, command in ALL if not command.startswith(("make ", "openssl "))}
     try:
         # What needs entries in the folder comes after what makes them.
-        for command in sorted({c for _, c in ALL if not c.startswith("make ")}, key=is_late):
+        for command in tools + sorted(ours, key=is_late):
             done = tried(command, names, tmp_path)
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     finally:
@@ -101,8 +103,9 @@ def tried(command: str, names: dict[str, str], place: Path) -> subprocess.Comple
     if command.startswith(SERVES):
         return served(words, place)
     modules = ["-m", "ops"] if words[0] == "jakarta-one" else []
+    program = [words[0]] if words[0] == "openssl" else [sys.executable, *modules]
     return subprocess.run(
-        [sys.executable, *modules, *words[1:]],
+        [*program, *words[1:]],
         cwd=place,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from pathlib import Path
@@ -45,11 +46,18 @@ class Secured:
 class Peer:
     """The other end of a connection: TLS on one side, the bytes of the socket on the other."""
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ssl.SSLContext,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         sock.settimeout(0)
         self.sock = sock
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self.tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname="localhost", session=session
+        )
 
     def sealed(self) -> bytes:
         """Return what TLS wants to be sent."""
@@ -70,15 +78,15 @@ class Peer:
     async def shake_hands(self, *, at_once: int = 1_000_000, then: bytes = b"") -> None:
         """Do the handshake, so many bytes at a time, and say something with its last ones."""
         while True:
-            try:
+            done = False
+            with contextlib.suppress(ssl.SSLWantReadError):
                 self.tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self._send_in_pieces(self.sealed(), at_once)
-                await self.hear()
-            else:
-                data = self.sealed() + (self.seal(then) if then else b"")
-                await self._send_in_pieces(data, at_once)
+                done = True
+            data = self.sealed() + (self.seal(then) if done and then else b"")
+            await self._send_in_pieces(data, at_once)
+            if done:
                 return
+            await self.hear()
 
     async def _send_in_pieces(self, data: bytes, at_once: int) -> None:
         for start in range(0, len(data), at_once):
@@ -103,13 +111,12 @@ class Peer:
           ssl.SSLError: it sent an alert.
         """
         while True:
-            try:
-                return self.tls.read(65_536)
-            except ssl.SSLZeroReturnError:
-                return b""
-            except ssl.SSLWantReadError:
-                if not await self.hear():
-                    raise
+            with contextlib.suppress(ssl.SSLWantReadError):
+                try:
+                    return self.tls.read(65_536)
+                except ssl.SSLZeroReturnError:
+                    return b""
+            assert await self.hear(), "it ended without a goodbye"
 
     async def wait_end(self) -> bytes:
         """Wait until the connection ends; return the bytes that came before."""

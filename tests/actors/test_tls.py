@@ -24,7 +24,7 @@ from actors.transport import SocketTransport
 from bench.authority import Authority
 from tests.actors.secured import Peer, Secured, lines
 
-HANDSHAKE, APPLICATION = 22, 23
+HANDSHAKE = 22
 CLIENT_HELLO = 1
 
 
@@ -131,6 +131,27 @@ async def test_what_is_said_before_the_end_of_the_handshake_is_dropped(secured: 
         assert await ends.peer.receive() == b"in time"
 
 
+@pytest.mark.parametrize("demanding", [False, True])
+async def test_a_session_is_resumed_unless_a_certificate_has_to_be_shown_again(
+    tmp_path: Path,
+    demanding: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    secured = Secured(tmp_path, demanding=demanding)
+    context, rules = secured.files.load(), secured.terminal("GATE-1")
+    session: ssl.SSLSession | None = None
+    for reused in (False, not demanding):
+        line, other = lines(limits.OUTPUT_BYTES_MAX)
+        transport, peer = TlsTransport(line, context), Peer(other, rules, session)
+        with trio.fail_after(5), other, closing(transport):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(transport.receive)
+                await peer.shake_hands(then=b"a tap")
+            transport.send_nowait(b"an outcome")
+            assert await peer.receive() == b"an outcome"
+            assert peer.tls.session_reused is reused
+            session = peer.tls.session
+
+
 async def test_an_older_version_is_refused_with_an_alert(secured: Secured) -> None:
     rules = secured.authority.trusted()
     rules.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -148,7 +169,7 @@ async def test_what_is_no_tls_ends_its_own_connection(secured: Secured, words: b
     async with connected(secured) as ends, shaken(secured) as bystander:
         await ends.peer.send(words)
         assert await ends.wait_ended() == b""
-        ends.transport.send_eof()
+        ends.transport.send_eof()  # as the terminal's actor does
         told = await ends.peer.wait_end()
         assert told[:1] in {b"", b"\x15"}, "nothing, or an alert"
         await bystander.peer.send(bystander.peer.seal(b"a tap"))
