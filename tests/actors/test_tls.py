@@ -184,7 +184,7 @@ async def test_a_handshake_that_grows_and_grows_is_cut_off(secured: Secured) -> 
     )
     async with connected(secured) as ends:
         await ends.peer.send(data[: limits.TLS_HANDSHAKE_BYTES_MAX])
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.testing.wait_all_tasks_blocked(0.01)
         assert not ends.ended.is_set()
         await ends.peer.send(data[limits.TLS_HANDSHAKE_BYTES_MAX :])
         assert await ends.wait_ended() == b""
@@ -195,7 +195,7 @@ async def test_a_handshake_that_is_left_alone_ends_with_its_connection(secured: 
         with pytest.raises(ssl.SSLWantReadError):
             ends.peer.tls.do_handshake()
         await ends.peer.send(ends.peer.sealed()[:50])
-        await trio.testing.wait_all_tasks_blocked()
+        await trio.testing.wait_all_tasks_blocked(0.01)
         assert not ends.ended.is_set()
         ends.transport.close()
         assert await ends.wait_ended() == b""
@@ -282,7 +282,7 @@ async def test_after_the_end_the_other_side_is_waited_for(secured: Secured) -> N
         async with trio.open_nursery() as nursery:
             nursery.start_soon(ends.transport.receive)
             await ends.peer.send(b"whatever still comes")
-            await trio.testing.wait_all_tasks_blocked()
+            await trio.testing.wait_all_tasks_blocked(0.01)
             assert nursery.child_tasks
             ends.peer.sock.close()
 
