@@ -10,8 +10,8 @@ from typing import TypeAlias
 import trio
 
 from actors import limits
-from actors.key_watch import KeyWatch
 from actors.certificates import Certificates
+from actors.key_watch import KeyWatch
 from actors.runtime import ChildSpec, Life, Reporter, Restart, Supervisor
 from actors.runtime.budget import Chance
 from actors.terminal import Services, TerminalActor

@@ -74,6 +74,11 @@ class TlsTransport:
             return
         self._line.send_nowait(b"".join(sealed))
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel has not taken yet."""
+        return self._line.unsent_bytes
+
     async def flush(self) -> None:
         """Send what could not be sent at once, whenever there is some, until closed."""
         await self._line.flush()

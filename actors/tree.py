@@ -104,30 +104,33 @@ class NodeTree:
         )
         self.supervisor = Supervisor(
             "node",
-            [
-                ChildSpec(
-                    "shard",
-                    self._run_shard,
-                    start_timeout_s=limits.RECOVERY_S_MAX,
-                    shutdown_timeout_s=limits.SHARD_STOP_S,
-                    fatal=FATAL,
-                    tree=self._shard_snapshot,
-                ),
-                self.listener.supervisor.as_child(),
-                # Taps need neither of these, so their failures are no reason to end the node.
-                ChildSpec(
-                    "fleet",
-                    self.fleet.run,
-                    start_timeout_s=limits.RECOVERY_S_MAX,
-                    intensity=_MANY_LIVES,
-                    mailbox=self.fleet.trace,
-                ),
-                ChildSpec("desk", desk.run, intensity=_MANY_LIVES, fatal=FATAL, mailbox=desk.trace),
-            ],
+            self._children(desk),
             strategy=Strategy.REST_FOR_ONE,
             report=report,
             chance=seams.chance,
         )
+
+    def _children(self, desk: Desk) -> list[ChildSpec]:
+        return [
+            ChildSpec(
+                "shard",
+                self._run_shard,
+                start_timeout_s=limits.RECOVERY_S_MAX,
+                shutdown_timeout_s=limits.SHARD_STOP_S,
+                fatal=FATAL,
+                tree=self._shard_snapshot,
+            ),
+            self.listener.supervisor.as_child(),
+            # Taps need neither of these, so their failures are no reason to end the node.
+            ChildSpec(
+                "fleet",
+                self.fleet.run,
+                start_timeout_s=limits.RECOVERY_S_MAX,
+                intensity=_MANY_LIVES,
+                mailbox=self.fleet.trace,
+            ),
+            ChildSpec("desk", desk.run, intensity=_MANY_LIVES, fatal=FATAL, mailbox=desk.trace),
+        ]
 
     def shard(self) -> Shard:
         """Return the shard as it is now."""

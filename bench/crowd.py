@@ -136,15 +136,15 @@ class _Gates:
                 if wanted is None:
                     nursery.cancel_scope.cancel()
                     return
-                answer: object
-                try:
-                    if isinstance(wanted, int):
-                        answer = await self._until_held(wanted)
-                    else:
-                        answer = await self._connect(nursery)
-                except LineBroken as broken:
-                    answer = str(broken)
-                self._connection.send(answer)
+                self._connection.send(await self._answer(wanted, nursery))
+
+    async def _answer(self, wanted: object, nursery: trio.Nursery) -> object:
+        try:
+            if isinstance(wanted, int):
+                return await self._until_held(wanted)
+            return await self._connect(nursery)
+        except LineBroken as broken:
+            return str(broken)
 
     def _next(self) -> object:
         """Return what is wanted, or None when whoever started the crowd has all it wanted."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
 from msgspec.structs import replace
 
 from engine.accounts import is_name
@@ -93,6 +94,23 @@ Wanted: TypeAlias = Submit | Query | Heartbeat | Holds | Fetch | Report | Journa
 """Messages that somebody else has to look at. A heartbeat has its pulse already."""
 
 
+class Bounds(Struct, frozen=True):
+    """What one connection may have under way.
+
+    Attributes:
+      credits: transactions that may be unanswered.
+      frames_per_second_max: messages taken in a second.
+      queries_open_max: questions that may be unanswered.
+    """
+
+    credits: int = limits.CREDITS
+    frames_per_second_max: int = limits.FRAMES_PER_SECOND_MAX
+    queries_open_max: int = limits.QUERIES_OPEN_MAX
+
+
+USUAL_BOUNDS: Final = Bounds()
+
+
 class Phase(StrEnum):
     """How far a session has come."""
 
@@ -113,9 +131,7 @@ class ServerSession:
       latest_ms: the latest time that the host's clock has shown so far. A key that had expired by
         then stays so, also when the clock was set back.
       certified_names: tells, once a proof has come, whom the connection's certificate names.
-      credits: transactions that may be unanswered.
-      frames_per_second_max: messages taken in a second.
-      queries_open_max: questions that may be unanswered.
+      bounds: what the terminal may have under way.
 
     Attributes:
       phase: how far it has come.
@@ -137,16 +153,14 @@ class ServerSession:
         *,
         latest_ms: int = 0,
         certified_names: CertifiedNames = lambda: None,
-        credits: int = limits.CREDITS,  # noqa: A002 - the protocol's word
-        frames_per_second_max: int = limits.FRAMES_PER_SECOND_MAX,
-        queries_open_max: int = limits.QUERIES_OPEN_MAX,
+        bounds: Bounds = USUAL_BOUNDS,
     ) -> None:
         self.phase = Phase.NEW
         self.terminal = ""
         self.software = ""
         self.role: Role = "terminal"
         self.key_expires_ms: int | None = None
-        self.credits = credits
+        self.credits = bounds.credits
         self.last_heartbeat: Heartbeat | None = None
         self.outbox: list[bytes] = []
         self._nonce = nonce
@@ -157,11 +171,9 @@ class ServerSession:
         self._latest_ms = latest_ms
         self._certified_names = certified_names
         self._public_key = b""
-        self._frames_per_second_max = frames_per_second_max
         self._second = 0
         self._frames_in_second = 0
-        self._credits_max = credits
-        self._queries_open_max = queries_open_max
+        self._bounds = bounds
         self._queries_open: set[int] = set()
         self._orders_open = 0
 
@@ -261,7 +273,7 @@ class ServerSession:
         """Return the payload that answers transactions, with their credits."""
         given_back = len(outcomes)
         self.credits += given_back
-        assert self.credits <= self._credits_max, "more was answered than was sent"
+        assert self.credits <= self._bounds.credits, "more was answered than was sent"
         return encode(Outcomes(tuple(outcomes), given_back))
 
     def answer_query(self, query_id: int, body: AnswerBody) -> bytes:
@@ -285,8 +297,8 @@ class ServerSession:
             self._second = second
             self._frames_in_second = 0
         self._frames_in_second += 1
-        if self._frames_in_second > self._frames_per_second_max:
-            text = f"more than {self._frames_per_second_max} messages in a second"
+        if self._frames_in_second > self._bounds.frames_per_second_max:
+            text = f"more than {self._bounds.frames_per_second_max} messages in a second"
             raise ProtocolViolation(Code.RATE_EXCEEDED, "", text)
 
     def _handle(self, message: FromTerminal, now_ms: int) -> Wanted | None:
@@ -341,8 +353,8 @@ class ServerSession:
     def _take_query(self, message: Query) -> Query | None:
         if message.id in self._queries_open:
             raise ProtocolViolation(Code.FIELD_INVALID, "query.id", "a query of this id is open")
-        if len(self._queries_open) >= self._queries_open_max:
-            text = f"{self._queries_open_max} queries are open"
+        if len(self._queries_open) >= self._bounds.queries_open_max:
+            text = f"{self._bounds.queries_open_max} queries are open"
             raise ProtocolViolation(Code.QUERIES_EXCEEDED, "query", text)
         self._queries_open.add(message.id)
         if failed := self._unanswerable(message):

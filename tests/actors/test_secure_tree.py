@@ -85,9 +85,9 @@ async def test_taps_go_through_and_the_node_says_when_it_stops(
     async with trio.open_nursery() as nursery, running(world):
         line = await world.line(tls=secured.authority.trusted())
         assert await post(line, ISSUE, tap(2, 0)) == ["posted", "posted"]
-        (_, listener, _) = world.tree.snapshot().children
+        listener = world.tree.snapshot().children[1]
         names = [child.name for child in listener.children]
-        assert names == ["accept", "sweep", "certificates", "terminal-1"]
+        assert names == ["accept", "sweep", "keys", "certificates", "terminal-1"]
         nursery.start_soon(closed_with, "node_stopping", line)
 
 
@@ -150,7 +150,7 @@ async def test_without_the_right_certificate_nobody_gets_to_say_hello(
                 await world.line("GATE-1", demanding.authority.trusted())
             with pytest.raises(ssl.SSLError, match="unknown ca"):
                 await world.line("GATE-1", forged)
-    assert world.looked_up == 0
+    assert world.keys.found == 0
 
 
 @pytest.mark.parametrize("sent", [0, 1, 100])

@@ -61,6 +61,7 @@ class FakeKeys:
     def __init__(self) -> None:
         self.others: dict[str, StoredKey | None] = {}
         self.looks: list[int] = []
+        self.found = 0
         self._version = 0
 
     def set(self, terminal: str, key: StoredKey | None) -> None:
@@ -70,6 +71,7 @@ class FakeKeys:
 
     def find(self, terminal: str, _public_key: bytes) -> StoredKey | None:
         """Return what is enrolled under a name."""
+        self.found += 1
         return self.others.get(terminal, StoredKey("service"))
 
     def find_many(self, names: Sequence[KeyName]) -> list[StoredKey | None]:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from engine.keys import Role
-from protocol.session import EnrolledKey, Phase, ServerSession
+from protocol.session import Bounds, EnrolledKey, Phase, ServerSession
 from protocol.websocket import ServerWebSocket
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -122,9 +122,7 @@ def new_session(
         OPENED_S,
         find_key,
         {TERMINAL: 41}.__getitem__,
-        credits=credits_max,
-        frames_per_second_max=frames_per_second_max,
-        queries_open_max=queries_open_max,
+        bounds=Bounds(credits_max, frames_per_second_max, queries_open_max),
     )
 
 
