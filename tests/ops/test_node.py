@@ -15,6 +15,20 @@ from storage.errors import StorageFailed
 SECRET = "6013500100000001"
 
 
+@pytest.mark.parametrize(
+    ("terminal", "role"),
+    [
+        *(("operator-ani", "operator"), ("observer-1", "observer"), ("terminal-7", "terminal")),
+        *(("service-smpt", "service"), ("GATE-1", "service"), ("operator", "service")),
+        *(("operators-1", "service"), ("OPERATOR-1", "service"), ("an-observer-1", "service")),
+    ],
+)
+def test_a_key_of_first_use_has_the_role_that_its_terminals_name_begins_with(
+    terminal: str, role: str
+) -> None:
+    assert node.role_by_name(terminal) == role
+
+
 def caught(failure: Exception, cause: Exception | None = None) -> Exception:
     """Return a failure that was raised."""
     try:
