@@ -10,9 +10,6 @@ FRAME_BYTES_MAX: Final = 256 * 1024
 FRAMES_PER_MESSAGE_MAX: Final = 256
 """Fragments, pings and pongs before a message is whole: one may come in pieces of 1 KiB."""
 
-PARSED_AT_ONCE_BYTES: Final = 4 * 1024
-"""Websocket frames can be six bytes short: what is read is looked at this often on the way."""
-
 REQUEST_BYTES_MAX: Final = 8 * 1024
 """The HTTP request that opens a connection; whoever sends it is not known yet."""
 

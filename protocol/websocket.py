@@ -52,7 +52,7 @@ _CODES: Final[dict[int, Code]] = {
 
 
 class _Core(ServerProtocol):
-    """The core, with our codes in the close frames that it sends by itself."""
+    """The core, with our bounds between its frames, and our codes in what it closes with."""
 
     def __init__(self, message_bytes_max: int) -> None:
         # Terminals name no Origin. Web pages do, and none is to reach a node through the browser
@@ -61,6 +61,24 @@ class _Core(ServerProtocol):
             origins=[None], subprotocols=[Subprotocol(SUBPROTOCOL)], max_size=message_bytes_max
         )
         self.violation: ProtocolViolation | None = None
+        self.frames_left = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX
+        self._frames_since_message = 0
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Take a frame as soon as it is parsed, and look at no other behind one that is wrong.
+
+        The core would parse all that was read first: what is answered would depend on how the
+        network cut the bytes.
+        """
+        if not self._has_room_for(frame):
+            return
+        if frame.opcode is Opcode.CLOSE:
+            # It may stand between fragments, as other control frames may (RFC 6455, 5.4); the
+            # core takes it for an error there.
+            self.current_size = None
+        super().recv_frame(frame)
+        if frame.opcode is Opcode.TEXT:
+            self.break_off(Code.TEXT_FRAME, "messages are binary")
 
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
         """Close at once, as the core does when it finds a frame wrong."""
@@ -70,14 +88,28 @@ class _Core(ServerProtocol):
             super().fail(code)
 
     def break_off(self, code: Code, text: str) -> None:
-        """Close at once because of a rule, ours or the websocket's.
-
-        The core parses ahead: what it has answered to what came later is not unsaid.
-        """
-        if self.eof_sent:
-            return
+        """Close at once because of a rule, ours or the websocket's."""
         self.violation = ProtocolViolation(code, "", text)
         super().fail(self.violation.close_code, _cut(f"{code}: {text}"))
+
+    def _has_room_for(self, frame: Frame) -> bool:
+        """Count a frame; return False when it is one too many."""
+        self.frames_left -= 1
+        if self.frames_left < 0:
+            text = f"more than {limits.WEBSOCKET_FRAMES_PER_SECOND_MAX} websocket frames"
+            self.break_off(Code.RATE_EXCEEDED, f"{text} in a second")
+            return False
+        if frame.opcode is Opcode.BINARY and frame.fin:
+            self._frames_since_message = 0
+            return True
+        self._frames_since_message += 1
+        if self._frames_since_message > limits.FRAMES_PER_MESSAGE_MAX:
+            text = f"more than {limits.FRAMES_PER_MESSAGE_MAX} without a message"
+            self.break_off(Code.FRAMES_EXCEEDED, text)
+            return False
+        if frame.opcode is Opcode.CONT and frame.fin:
+            self._frames_since_message = 0
+        return True
 
 
 class ServerWebSocket:
@@ -93,10 +125,8 @@ class ServerWebSocket:
 
     def __init__(self, *, message_bytes_max: int = limits.HANDSHAKE_BYTES_MAX) -> None:
         self._core = _Core(message_bytes_max)
-        self._frames_left = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX
         self._request: bytes | None = b""
         self._fragments: list[bytes] = []
-        self._frames_since_message = 0
         self._deaf = False
 
     @staticmethod
@@ -118,7 +148,7 @@ class ServerWebSocket:
 
     def begin_second(self) -> None:
         """Take as many frames again as a second may bring."""
-        self._frames_left = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX
+        self._core.frames_left = limits.WEBSOCKET_FRAMES_PER_SECOND_MAX
 
     def receive(self, data: bytes) -> list[bytes]:
         """Take bytes of the terminal; return the messages that are whole now, in order.
@@ -130,19 +160,11 @@ class ServerWebSocket:
         messages: list[bytes] = []
         if self._request is not None and not core.eof_sent:
             data = self._open(self._request + data)
-        for start in range(0, len(data), limits.PARSED_AT_ONCE_BYTES):
-            if core.eof_sent:
-                break
-            core.receive_data(data[start : start + limits.PARSED_AT_ONCE_BYTES])
+        if data and not core.eof_sent:
+            core.receive_data(data)
             for event in core.events_received():
                 assert isinstance(event, Frame), "the request was taken before"
-                if not self._has_room_for_frame():
-                    break
-                if event.opcode is Opcode.BINARY and event.fin:
-                    self._frames_since_message = 0
-                    messages.append(bytes(event.data))
-                elif not self._take_part(event, messages):
-                    break
+                self._take(event, messages)
         return [] if self._deaf else messages
 
     def receive_eof(self) -> None:
@@ -203,45 +225,37 @@ class ServerWebSocket:
         core.receive_data(head + end)
         for request in core.events_received():
             assert isinstance(request, Request), "frames are not fed yet"
-            if request.path == PATH:
-                self._respond(core.accept(request))
-            else:
-                self._respond(core.reject(HTTPStatus.NOT_FOUND, f"the path is {PATH}\n"))
+            self._respond(self._response_to(request))
         return rest
+
+    def _response_to(self, request: Request) -> Response:
+        """Return the answer to a request; what the core does not look at is looked at here."""
+        if request.path != PATH:
+            return self._core.reject(HTTPStatus.NOT_FOUND, f"the path is {PATH}\n")
+        if len(request.headers.get_all("Host")) != 1:
+            return self._core.reject(HTTPStatus.BAD_REQUEST, "one Host is to be named\n")
+        response = self._core.accept(request)
+        if response.status_code == HTTPStatus.BAD_REQUEST:
+            # Said to a client of another version of the websocket (RFC 6455, 4.4).
+            response.headers["Sec-WebSocket-Version"] = "13"
+        return response
 
     def _respond(self, response: Response) -> None:
         # The date would be the only thing here that is read from a clock.
         del response.headers["Date"]
         self._core.send_response(response)
 
-    def _has_room_for_frame(self) -> bool:
-        """Count a frame; return False when it is one too many of its second."""
-        self._frames_left -= 1
-        if self._frames_left < 0:
-            text = f"more than {limits.WEBSOCKET_FRAMES_PER_SECOND_MAX} websocket frames"
-            self._core.break_off(Code.RATE_EXCEEDED, f"{text} in a second")
-        return self._frames_left >= 0
-
-    def _take_part(self, frame: Frame, messages: list[bytes]) -> bool:
-        """Take a frame that is no message by itself: a fragment, a ping, a pong, a text.
-
-        Returns False when it broke a rule.
-        """
-        self._frames_since_message += 1
-        if frame.opcode is Opcode.TEXT:
-            self._core.break_off(Code.TEXT_FRAME, "messages are binary")
-            return False
-        if self._frames_since_message > limits.FRAMES_PER_MESSAGE_MAX:
-            text = f"more than {limits.FRAMES_PER_MESSAGE_MAX} without a message"
-            self._core.break_off(Code.FRAMES_EXCEEDED, text)
-            return False
-        if frame.opcode in (Opcode.BINARY, Opcode.CONT):
+    def _take(self, frame: Frame, messages: list[bytes]) -> None:
+        """Take a frame that broke no rule; add the message that it ends."""
+        if frame.opcode not in (Opcode.BINARY, Opcode.CONT):
+            return
+        if not frame.fin:
             self._fragments.append(bytes(frame.data))
-            if frame.fin:
-                messages.append(b"".join(self._fragments))
-                self._fragments.clear()
-                self._frames_since_message = 0
-        return True
+        elif frame.opcode is Opcode.BINARY:
+            messages.append(bytes(frame.data))
+        else:
+            messages.append(b"".join((*self._fragments, frame.data)))
+            self._fragments.clear()
 
 
 def _cut(reason: str) -> str:

@@ -149,7 +149,7 @@ def ending(frame: Frame, parts: list[bytes] | None) -> int:
     if frame.reserved or (control and (len(frame.body) > 125 or not frame.fin)):
         return 1002
     if frame.opcode == CLOSE:
-        return 1002 if parts is not None or frame.body == b"\x03" else 1000
+        return 1002 if frame.body == b"\x03" else 1000
     if not control and (parts is None) == (frame.opcode == CONTINUATION):
         return 1002
     return 1003 if frame.opcode == TEXT else 0
