@@ -34,7 +34,8 @@ NO_ROOM: Final = (
 )
 """What is said, without waiting for a request, to a connection that nobody can serve."""
 
-_BINARY: Final = 0x80 | Opcode.BINARY
+_DATA: Final = Opcode.BINARY
+_WHOLE_MESSAGE: Final = 0x80 | _DATA
 _SHORT_MAX: Final = 125
 _MIDDLE_MAX: Final = 0xFFFF
 _SHORT_HEADER: Final = Struct("!BB").pack
@@ -70,15 +71,12 @@ class _Core(ServerProtocol):
         The core would parse all that was read first: what is answered would depend on how the
         network cut the bytes.
         """
-        if not self._has_room_for(frame):
-            return
-        if frame.opcode is Opcode.CLOSE:
-            # It may stand between fragments, as other control frames may (RFC 6455, 5.4); the
-            # core takes it for an error there.
-            self.current_size = None
-        super().recv_frame(frame)
-        if frame.opcode is Opcode.TEXT:
-            self.break_off(Code.TEXT_FRAME, "messages are binary")
+        self.frames_left -= 1
+        if frame.opcode is _DATA and frame.fin and self.frames_left >= 0:
+            self._frames_since_message = 0
+            super().recv_frame(frame)
+        elif self._has_room_for(frame):
+            self._take_part(frame)
 
     def fail(self, code: CloseCode | int, reason: str = "") -> None:
         """Close at once, as the core does when it finds a frame wrong."""
@@ -93,15 +91,11 @@ class _Core(ServerProtocol):
         super().fail(self.violation.close_code, _cut(f"{code}: {text}"))
 
     def _has_room_for(self, frame: Frame) -> bool:
-        """Count a frame; return False when it is one too many."""
-        self.frames_left -= 1
+        """Count a frame that is no message by itself; return False when it is one too many."""
         if self.frames_left < 0:
             text = f"more than {limits.WEBSOCKET_FRAMES_PER_SECOND_MAX} websocket frames"
             self.break_off(Code.RATE_EXCEEDED, f"{text} in a second")
             return False
-        if frame.opcode is Opcode.BINARY and frame.fin:
-            self._frames_since_message = 0
-            return True
         self._frames_since_message += 1
         if self._frames_since_message > limits.FRAMES_PER_MESSAGE_MAX:
             text = f"more than {limits.FRAMES_PER_MESSAGE_MAX} without a message"
@@ -110,6 +104,16 @@ class _Core(ServerProtocol):
         if frame.opcode is Opcode.CONT and frame.fin:
             self._frames_since_message = 0
         return True
+
+    def _take_part(self, frame: Frame) -> None:
+        """Take a frame that is no message by itself: a fragment, a control frame, a text."""
+        if frame.opcode is Opcode.CLOSE:
+            # It may stand between fragments, as other control frames may (RFC 6455, 5.4); the
+            # core takes it for an error there.
+            self.current_size = None
+        super().recv_frame(frame)
+        if frame.opcode is Opcode.TEXT:
+            self.break_off(Code.TEXT_FRAME, "messages are binary")
 
 
 class ServerWebSocket:
@@ -134,10 +138,10 @@ class ServerWebSocket:
         """Return the frame of a message to the terminal, to be sent while `open`."""
         size = len(payload)
         if size <= _SHORT_MAX:
-            return _SHORT_HEADER(_BINARY, size) + payload
+            return _SHORT_HEADER(_WHOLE_MESSAGE, size) + payload
         if size <= _MIDDLE_MAX:
-            return _MIDDLE_HEADER(_BINARY, 126, size) + payload
-        return _LONG_HEADER(_BINARY, 127, size) + payload
+            return _MIDDLE_HEADER(_WHOLE_MESSAGE, 126, size) + payload
+        return _LONG_HEADER(_WHOLE_MESSAGE, 127, size) + payload
 
     def allow(self, message_bytes_max: int) -> None:
         """Take messages of this length from now on: it is known who sends them.
@@ -164,7 +168,10 @@ class ServerWebSocket:
             core.receive_data(data)
             for event in core.events_received():
                 assert isinstance(event, Frame), "the request was taken before"
-                self._take(event, messages)
+                if event.opcode is _DATA and event.fin:
+                    messages.append(bytes(event.data))
+                elif event.opcode in (_DATA, Opcode.CONT):
+                    self._take_fragment(event, messages)
         return [] if self._deaf else messages
 
     def receive_eof(self) -> None:
@@ -245,16 +252,11 @@ class ServerWebSocket:
         del response.headers["Date"]
         self._core.send_response(response)
 
-    def _take(self, frame: Frame, messages: list[bytes]) -> None:
-        """Take a frame that broke no rule; add the message that it ends."""
-        if frame.opcode not in (Opcode.BINARY, Opcode.CONT):
-            return
-        if not frame.fin:
-            self._fragments.append(bytes(frame.data))
-        elif frame.opcode is Opcode.BINARY:
-            messages.append(bytes(frame.data))
-        else:
-            messages.append(b"".join((*self._fragments, frame.data)))
+    def _take_fragment(self, frame: Frame, messages: list[bytes]) -> None:
+        """Keep a fragment; add the message that it ends."""
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            messages.append(b"".join(self._fragments))
             self._fragments.clear()
 
 
