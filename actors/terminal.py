@@ -221,7 +221,7 @@ class TerminalActor:
         self._send_framed(self._websocket.frame(payload))
 
     def _send_framed(self, data: bytes) -> None:
-        if self._websocket.open:
+        if self._websocket.sendable:
             self._transport.send_nowait(data)
 
     def _last_counter(self, terminal: str) -> int:

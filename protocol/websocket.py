@@ -132,10 +132,11 @@ class ServerWebSocket:
         self._request: bytes | None = b""
         self._fragments: list[bytes] = []
         self._deaf = False
+        self._close_taken = False
 
     @staticmethod
     def frame(payload: bytes) -> bytes:
-        """Return the frame of a message to the terminal, to be sent while `open`."""
+        """Return the frame of a message to the terminal, to be sent while `sendable`."""
         size = len(payload)
         if size <= _SHORT_MAX:
             return _SHORT_HEADER(_WHOLE_MESSAGE, size) + payload
@@ -180,6 +181,7 @@ class ServerWebSocket:
 
     def take_output(self) -> bytes:
         """Return what is to be written now: the HTTP response, pongs, close frames."""
+        self._close_taken = self.close_sent
         return b"".join(self._core.data_to_send())
 
     def close(self, code: int, reason: str = "") -> None:
@@ -195,8 +197,16 @@ class ServerWebSocket:
 
     @property
     def open(self) -> bool:
-        """Whether messages may be sent."""
+        """Whether neither side has begun to close."""
         return self._core.state is State.OPEN
+
+    @property
+    def sendable(self) -> bool:
+        """Whether messages may be sent: nothing goes behind a close frame that was taken.
+
+        What came before a close, or before a broken rule, is answered before that is.
+        """
+        return self.open or (self.close_sent and not self._close_taken)
 
     @property
     def close_sent(self) -> bool:

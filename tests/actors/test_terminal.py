@@ -359,6 +359,15 @@ async def test_a_hang_up_ends_the_actor_and_what_was_decided_stays(
         assert shard.durable_position == 3
 
 
+async def test_what_came_before_a_close_is_answered_before_it(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        beat, close = peer.masked(peer.pack("heartbeat", 5)), peer.masked(b"\x03\xe8", peer.CLOSE)
+        stage.wire.put(beat + close)
+        await trio.testing.wait_all_tasks_blocked()
+        pulse, goodbye = stage.wire.take()
+        assert (pulse[:2], goodbye) == (["pulse", 5], ["close", 1000])
+
+
 async def test_nothing_is_sent_once_the_connection_is_closing(shard: Shard, clock: Clock) -> None:
     async with ready(shard, clock) as stage:
         await stage.say(peer.submit())

@@ -321,6 +321,16 @@ def test_a_close_may_stand_between_fragments() -> None:
     assert (websocket.closed, websocket.violation) == (True, None)
 
 
+@pytest.mark.parametrize("last", [CLOSE_1000, masked(b"text", TEXT)])
+def test_what_came_before_the_end_may_be_answered_before_it_is(last: bytes) -> None:
+    websocket = open_websocket()
+    assert websocket.sendable
+    assert websocket.receive(masked(b"one") + last) == [b"one"]
+    assert (websocket.open, websocket.sendable) == (False, True)
+    websocket.take_output()
+    assert not websocket.sendable
+
+
 def test_a_close_of_the_node_waits_for_the_answer_and_hears_nothing_else() -> None:
     websocket = open_websocket()
     websocket.close(4005, "idle")
