@@ -15,9 +15,10 @@ from msgspec import Struct
 
 from ops.demo.audit import Answer, Identity
 from ops.demo.city import Planned
-from terminals.client import ClientOptions, TerminalClient, websocket
+from terminals.client import ClientOptions, TerminalClient
 from terminals.link import Connect
 from terminals.messages import Outcome
+from terminals.websocket import websocket
 
 OPTIONS: Final = ClientOptions(software="jakarta-one demo", backoff_s_max=0.4)
 """A demo has no minute to spare: terminals look for their node more often than in the field."""

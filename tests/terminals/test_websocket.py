@@ -16,9 +16,9 @@ from bench.authority import Authority
 from ops.tls_files import TlsFiles
 from protocol import limits
 from protocol.messages import SUBPROTOCOL
-from terminals import client as client_module
-from terminals.client import websocket
+from terminals import websocket as websocket_module
 from terminals.errors import LinkLost, NodeMisbehaved, NodeRefused
+from terminals.websocket import websocket
 
 Handler = Callable[[trio_websocket.WebSocketRequest], Awaitable[None]]
 
@@ -144,7 +144,7 @@ async def test_nobody_there() -> None:
 async def test_a_peer_that_dies_while_the_websocket_opens_is_noticed(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "CONNECT_S", 0.2)
+    monkeypatch.setattr(websocket_module, "CONNECT_S", 0.2)
 
     async def hang_up(stream: trio.SocketStream) -> None:
         await stream.receive_some()
@@ -159,7 +159,7 @@ async def test_a_peer_that_dies_while_the_websocket_opens_is_noticed(
 async def test_a_peer_that_does_not_answer_the_close_is_left(
     nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "CLOSE_S", 0.1)
+    monkeypatch.setattr(websocket_module, "CLOSE_S", 0.1)
     server_side, client_side = trio.testing.memory_stream_pair()
 
     async def open_stream(*_: object) -> trio.abc.Stream:
@@ -173,7 +173,7 @@ async def test_a_peer_that_does_not_answer_the_close_is_left(
             # It reads no further, so it never sees the close frame.
             reading.cancel_scope.cancel()
 
-    monkeypatch.setattr(client_module, "_open_stream", open_stream)
+    monkeypatch.setattr(websocket_module, "_open_stream", open_stream)
     nursery.start_soon(frozen)
     with trio.fail_after(10):
         async with websocket("ws://node.example"):
@@ -192,7 +192,7 @@ async def test_what_is_no_address_of_a_node_is_said(url: str) -> None:
 async def test_an_encrypted_connection_needs_a_peer_that_encrypts(
     serve: Callable[[Handler], Awaitable[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "CONNECT_S", 0.2)
+    monkeypatch.setattr(websocket_module, "CONNECT_S", 0.2)
     url = (await serve(echo)).replace("ws:", "wss:")
     with trio.fail_after(10), pytest.raises(LinkLost):
         async with websocket(url):
@@ -200,7 +200,7 @@ async def test_an_encrypted_connection_needs_a_peer_that_encrypts(
 
 
 async def test_a_host_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "CONNECT_S", 0.01)
+    monkeypatch.setattr(websocket_module, "CONNECT_S", 0.01)
 
     async def hang(*_: object) -> None:
         await trio.sleep_forever()
