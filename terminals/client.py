@@ -25,7 +25,7 @@ from terminals.errors import (
 )
 from terminals.intents import Intent
 from terminals.link import Connect
-from terminals.messages import AnswerBody, Failed, Outcome
+from terminals.messages import AnswerBody, Failed, Outcome, Receipt
 from terminals.nursery import flat_nursery
 from terminals.session import HEADER_BYTES, Session
 from terminals.websocket import CLOSE_S, websocket
@@ -100,6 +100,7 @@ class TerminalClient:
         self._ready = trio.Event()
         self._ended = trio.Event()
         self._asking = trio.CapacityLimiter(limits.QUERIES_OPEN_MAX)
+        self._frame_bytes_max = limits.FRAME_BYTES_MAX
 
     @property
     def statistics(self) -> Statistics:
@@ -110,6 +111,11 @@ class TerminalClient:
     def last_counter(self) -> int:
         """The highest counter that the terminal has used, or that the node has seen of it."""
         return self._counter
+
+    @property
+    def frame_bytes_max(self) -> int:
+        """The longest message that the node takes, as it said last."""
+        return self._frame_bytes_max
 
     async def submit(self, transactions: Sequence[tuple[int, int, Intent]]) -> list[Outcome]:
         """Submit transactions under counters of the caller's choice; wait for all outcomes.
@@ -176,6 +182,36 @@ class TerminalClient:
                 if not isinstance(answer, Failed) or not answer.retry_after_ms:
                     return answer
                 await trio.sleep(answer.retry_after_ms / 1000)
+
+    async def order(self, order_id: str, action: Sequence[object]) -> Receipt:
+        """Send an order until its receipt comes; `terminals.officer` has what one mostly wants.
+
+        Returns:
+          The receipt; `busy`: the node has not looked at it.
+
+        Raises:
+          ValueError: the id is under way already, or the order is longer than any may be.
+          TerminalError: the client ended; what was sent may have been done or not.
+
+        Cancellation: it may have been done.
+        """
+        work = self._work
+        packed = wire.order(order_id, action)
+        if len(packed) > self._frame_bytes_max:
+            raise ValueError(f"the order {order_id} takes {len(packed)} bytes")
+        if order_id in work.orders:
+            raise ValueError(f"the order {order_id} is under way already")
+        if work.failure is not None:
+            raise self._failure()
+        pending = work.orders.add(order_id, packed)
+        work.touch()
+        try:
+            await pending.done.wait()
+        finally:
+            work.orders.withdraw(order_id)
+        if pending.receipt is None:
+            raise self._failure()
+        return pending.receipt
 
     async def wait_ready(self) -> None:
         """Wait until the node has let the terminal in for the first time.
@@ -285,6 +321,7 @@ class TerminalClient:
             if handshake.cancelled_caught:
                 raise LinkLost(f"no handshake in {options.handshake_s:g} s")
             self._counter = max(self._counter, ready.last_counter)
+            self._frame_bytes_max = ready.frame_bytes_max
             work.statistics.sessions += 1
             work.progress += work.idle
             self._ready.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 Result: TypeAlias = Literal["posted", "refused", "conflict", "in_progress", "busy"]
@@ -130,7 +131,168 @@ class Failed(NamedTuple):
     retry_after_ms: int = 0
 
 
-AnswerBody: TypeAlias = Balance | Statement | Found | Trial | Failed
+class TerminalRow(NamedTuple):
+    """One terminal, as its node knows it; the fields are those of docs/protocol.md."""
+
+    terminal: str
+    kind: str
+    place: str
+    operator: str
+    firmware: str
+    key: bytes
+    connected: bool
+    silent: bool
+    last_seen_ms: int
+    backlog: int
+    clock_offset_ms: int
+    battery: int
+    reader: str
+    counter: int
+    missing: int
+    gaps: tuple[tuple[int, int], ...]
+    lists: tuple[tuple[str, int], ...]
+
+
+class Terminals(NamedTuple):
+    """Some terminals; `next` continues the search as `after` (empty: that was all)."""
+
+    terminals: tuple[TerminalRow, ...]
+    next: str
+    known: int
+    connected: int
+    silent: int
+
+
+class TreeRow(NamedTuple):
+    """A place in the supervision tree; `depth` tells whose child it is."""
+
+    depth: int
+    name: str
+    kind: str
+    state: str
+    age_ms: int
+    restarts: int
+    waiting: int
+    waiting_max: int
+    oldest_ms: int
+    accepted: int
+    refused: int
+    live: int
+    started: int
+    crashed: int
+    last_end: str
+
+
+class Tree(NamedTuple):
+    """The supervision tree, parents first."""
+
+    rows: tuple[TreeRow, ...]
+    server_time_ms: int
+    quarantined: int
+    position: int
+
+
+class ListRow(NamedTuple):
+    """One list, and how far its version has spread."""
+
+    name: str
+    version: int
+    hash: bytes
+    entries: int
+    file_bytes: int
+    published_ms: int
+    activate_ms: int
+    officer: str
+    second_officer: str
+    note: str
+    holders: int
+    connected: int
+    reached_ms: tuple[int, ...]
+    mismatches: int
+
+
+class DraftRow(NamedTuple):
+    """A draft that waits for a second officer."""
+
+    draft: str
+    name: str
+    officer: str
+    changes: int
+    made_ms: int
+    note: str
+
+
+class Lists(NamedTuple):
+    """All lists that were published, and the drafts that wait."""
+
+    lists: tuple[ListRow, ...]
+    drafts: tuple[DraftRow, ...]
+
+
+class CommandRow(NamedTuple):
+    """One command, and how many terminals it stands at in each state."""
+
+    number: int
+    id: str
+    body: Sequence[object]
+    officer: str
+    ordered_ms: int
+    expires_ms: int
+    accepted: int
+    delivered: int
+    done: int
+    failed: int
+    expired: int
+
+
+class Commands(NamedTuple):
+    """Some commands, newest first; `next` continues as `before` (-1: that was all)."""
+
+    commands: tuple[CommandRow, ...]
+    next: int
+
+
+class CommandPlace(NamedTuple):
+    """Where a command stands at one terminal, since when, and what that said of it."""
+
+    terminal: str
+    state: str
+    at_ms: int
+    text: str
+
+
+class CommandFound(NamedTuple):
+    """One command; `next` continues as `after` (empty: that was all)."""
+
+    command: CommandRow
+    terminals: tuple[CommandPlace, ...]
+    next: str
+
+
+class OwnTransaction(NamedTuple):
+    """A transaction as its terminal has written it down."""
+
+    counter: int
+    at_ms: int
+    intent: Sequence[object]
+
+
+class JournalLine(NamedTuple):
+    """A transaction of a terminal's own journal, and its position at the node (-1: it has none)."""
+
+    transaction: OwnTransaction
+    position: int
+
+
+class JournalFound(NamedTuple):
+    """A part of a terminal's journal; `next` is the part behind it (-1: that was the last)."""
+
+    lines: tuple[JournalLine, ...]
+    next: int
+
+
+FleetAnswer: TypeAlias = Terminals | Tree | Lists | Commands | CommandFound | JournalFound
+AnswerBody: TypeAlias = Balance | Statement | Found | Trial | FleetAnswer | Failed
 
 
 class Answer(NamedTuple):
@@ -140,4 +302,26 @@ class Answer(NamedTuple):
     body: AnswerBody
 
 
-FromNode: TypeAlias = Challenge | Ready | Outcomes | Answer | Pulse | NodeError
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an order, or of a part of a journal.
+
+    Attributes:
+      id: of the order, or of the command that the journal belongs to.
+      result: `done` and `waiting` (for a second officer) are on disk at the node.
+      code, field, text: why it was refused or waits, the field at fault, and words for people.
+      version: of the list that was published.
+      count: keys that a draft changes, parts of it that have come, terminals that a command goes
+        to; the number of a part of a journal.
+    """
+
+    id: str
+    result: Literal["done", "waiting", "refused", "busy"]
+    code: str = ""
+    field: str = ""
+    text: str = ""
+    version: int = 0
+    count: int = 0
+
+
+FromNode: TypeAlias = Challenge | Ready | Outcomes | Answer | Pulse | Receipt | NodeError

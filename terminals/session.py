@@ -15,7 +15,16 @@ from terminals import wire
 from terminals.errors import LinkLost, NodeMisbehaved, NodeRefused, TerminalError
 from terminals.keys import public_bytes
 from terminals.link import Link
-from terminals.messages import Answer, Challenge, FromNode, NodeError, Outcomes, Pulse, Ready
+from terminals.messages import (
+    Answer,
+    Challenge,
+    FromNode,
+    NodeError,
+    Outcomes,
+    Pulse,
+    Ready,
+    Receipt,
+)
 from terminals.work import Work
 
 FRAMES_PER_SECOND: Final = limits.FRAMES_PER_SECOND_MAX * 8 // 10
@@ -44,6 +53,7 @@ FINAL_CODES: Final = frozenset(
         Code.CREDITS_EXCEEDED,
         Code.QUERIES_EXCEEDED,
         Code.CERTIFICATE_MISMATCH,
+        Code.ORDERS_EXCEEDED,
     }
 )
 """The same again would end the same way: this terminal, or its software, has to be put right
@@ -133,9 +143,9 @@ class Session:
                 await self._pace(now_s)
                 await self._link.send(frame)
                 continue
-            overdue_s = work.waiting_since_s() + self._answer_s
+            overdue_s = min(work.waiting_since_s() + self._answer_s, work.orders.overdue_s())
             if overdue_s <= now_s:
-                raise LinkLost(f"no answer for {self._answer_s:g} s")
+                raise LinkLost("no answer for too long")
             heartbeat_due_s = self._last_sent_s + ready.heartbeat_s
             with trio.move_on_at(min(overdue_s, heartbeat_due_s, work.window.next_due_s())):
                 await changed.wait()
@@ -154,6 +164,9 @@ class Session:
             work.statistics.resent += again
             work.statistics.sent += len(taken) - again
             return wire.submit([transaction.packed for transaction in taken])
+        ordered = work.orders.next_message(now_s)
+        if ordered is not None:
+            return ordered
         if now_s - self._last_sent_s >= ready.heartbeat_s:
             return wire.heartbeat(self._clock_ms(), len(work.window))
         return None
@@ -197,6 +210,8 @@ class Session:
                 self._work.touch()
             case Answer():
                 self._work.take_answer(message)
+            case Receipt():
+                self._work.take_receipt(message)
             case Pulse():
                 pass
             case _:

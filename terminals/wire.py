@@ -8,46 +8,24 @@ at the end of a message are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NoReturn, TypeAlias, TypeVar, cast
+from collections.abc import Sequence
+from typing import Final, cast
 
 import msgpack
 
 from protocol import limits
 from protocol.messages import SUBPROTOCOL, VERSION
+from terminals import messages as m
+from terminals.answers import ANSWER, OUTCOME
 from terminals.errors import NodeMisbehaved
 from terminals.intents import Intent
-from terminals.messages import (
-    Answer,
-    Balance,
-    Challenge,
-    Entry,
-    Failed,
-    Found,
-    FromNode,
-    NodeError,
-    Outcome,
-    Outcomes,
-    Pulse,
-    Ready,
-    Statement,
-    StatementLine,
-    Trial,
-)
+from terminals.readers import COUNT, TEXTS, data, integer, many, record, tagged, text, word
 
-T = TypeVar("T")
-Reader: TypeAlias = Callable[[object], T]
-
-TEXT_LENGTH_MAX: Final = 1_000
-"""Of any text from a node; the longest that v1 knows has 200 characters."""
-INTEGER_MAX: Final = 2**53 - 1
-"""Largest integer that every client language holds exactly."""
 ARRAY_LENGTH_MAX: Final = max(limits.CREDITS, limits.TRANSACTIONS_PER_FRAME_MAX)
 """Outcomes of all that may be unanswered; nothing else that is sent is longer."""
 NONCE_BYTES: Final = 32
 FRAME_BYTES_MIN: Final = 4096
 """A node that allows less would leave no room for one transaction of the longest names."""
-RESULTS: Final = frozenset({"posted", "refused", "conflict", "in_progress", "busy"})
 
 
 def proof_text(nonce: bytes, public_key: bytes, terminal: str) -> bytes:
@@ -75,6 +53,16 @@ def query(number: int, question: Sequence[object]) -> bytes:
     return _pack(["query", number, question])
 
 
+def order(order_id: str, action: Sequence[object]) -> bytes:
+    """Return an order under the id that its officer chose."""
+    return _pack(["order", order_id, action])
+
+
+def size_of(value: Sequence[object]) -> int:
+    """Return how many bytes a value takes on the wire."""
+    return len(_pack(value))
+
+
 def transaction(counter: int, at_ms: int, intent: Intent) -> bytes:
     """Return one transaction, to be joined with others by `submit`."""
     return _pack([counter, at_ms, intent])
@@ -89,7 +77,7 @@ def submit(transactions: Sequence[bytes]) -> bytes:
     return bytes(packer.bytes()) + b"".join(transactions)
 
 
-def decode(payload: bytes) -> FromNode:
+def decode(payload: bytes) -> m.FromNode:
     """Read one message of a node.
 
     Raises:
@@ -104,7 +92,7 @@ def decode(payload: bytes) -> FromNode:
         )
     except ValueError as error:
         raise NodeMisbehaved(f"no message: {error}") from error
-    return cast("FromNode", _MESSAGE(message))
+    return cast("m.FromNode", _MESSAGE(message))
 
 
 def _pack(value: object) -> bytes:
@@ -113,164 +101,37 @@ def _pack(value: object) -> bytes:
     return packed
 
 
-def _fail(text: str) -> NoReturn:
-    raise NodeMisbehaved(text)
-
-
-def _integer(low: int = 0, high: int = INTEGER_MAX) -> Reader[int]:
-    def read(value: object) -> int:
-        # A bool is an int to Python, and is none on the wire.
-        if type(value) is not int or not low <= value <= high:
-            _fail(f"expected an integer from {low} to {high}")
-        return value
-
-    return read
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or len(value) > TEXT_LENGTH_MAX:
-        _fail(f"expected a text of at most {TEXT_LENGTH_MAX} characters")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        _fail("expected true or false")
-    return value
-
-
-def _nonce(value: object) -> bytes:
-    if not isinstance(value, bytes) or len(value) != NONCE_BYTES:
-        _fail(f"expected {NONCE_BYTES} bytes")
-    return value
-
-
-def _result(value: object) -> str:
-    if not isinstance(value, str) or value not in RESULTS:
-        _fail("expected a result")
-    return value
-
-
-def _array(value: object) -> list[object]:
-    if not isinstance(value, list):
-        _fail("expected an array")
-    return value
-
-
-def _many(read: Reader[T]) -> Reader[tuple[T, ...]]:
-    def read_all(value: object) -> tuple[T, ...]:
-        return tuple(_at(f"[{index}]", read, item) for index, item in enumerate(_array(value)))
-
-    return read_all
-
-
-def _record(make: Callable[..., T], *fields: tuple[str, Reader[object]]) -> Reader[T]:
-    """Read an array of fields; those after the ones known here are of a later version."""
-    required = sum(name[-1] != "?" for name, _ in fields)
-
-    def read(value: object) -> T:
-        values = _array(value)
-        if len(values) < required:
-            _fail(f"expected {required} fields or more")
-        return make(
-            *(
-                _at(f".{name.rstrip('?')}", reader, item)
-                for (name, reader), item in zip(fields, values, strict=False)
-            )
-        )
-
-    return read
-
-
-def _tagged(records: dict[str, Reader[object]]) -> Reader[object]:
-    def read(value: object) -> object:
-        name, *fields = _array(value) or [None]
-        if not isinstance(name, str) or name not in records:
-            _fail("expected a message that is known")
-        return _at(name, records[name], fields)
-
-    return read
-
-
-def _line(*fields: object) -> tuple[object, ...]:
-    return fields
-
-
-def _at(path: str, read: Reader[T], value: object) -> T:
-    try:
-        return read(value)
-    except NodeMisbehaved as error:
-        text = str(error)
-        raise NodeMisbehaved(path + text if text[0] in ".[" else f"{path}: {text}") from None
-
-
-_COUNT: Final = _integer()
-_AMOUNT: Final = _integer(-INTEGER_MAX)
-_POSITION: Final = _integer(-1)
-_TEXTS: Final = _many(_text)
-
-_OUTCOME: Final = _record(
-    Outcome,
-    ("counter", _COUNT),
-    ("result", _result),
-    ("balance_rp?", _AMOUNT),
-    ("position?", _POSITION),
-    ("repeated?", _flag),
-    ("reason?", _text),
-    ("rule?", _text),
-    ("detail?", _text),
-    ("exceptions?", _TEXTS),
-    ("retry_after_ms?", _COUNT),
-)
-_ENTRY: Final = _record(
-    Entry,
-    ("terminal", _text),
-    ("counter", _COUNT),
-    ("at_ms", _COUNT),
-    ("intent", _array),
-    ("decided_ms", _COUNT),
-    ("reason", _text),
-    ("rule", _text),
-    ("detail", _text),
-    ("balance_rp", _AMOUNT),
-    ("exceptions", _TEXTS),
-    ("postings", _many(_record(_line, ("kind", _COUNT), ("owner", _text), ("rp", _AMOUNT)))),
-    ("previous", _POSITION),
-)
-_STATEMENT_LINE: Final = _record(
-    StatementLine, ("position", _COUNT), ("amount_rp", _AMOUNT), ("entry", _ENTRY)
-)
-_BODY: Final = _tagged(
+_MESSAGE: Final = tagged(
     {
-        "balance": _record(
-            Balance, ("balance_rp", _AMOUNT), ("position", _COUNT), ("at_ms", _COUNT)
+        "challenge": record(
+            m.Challenge,
+            ("version", COUNT),
+            ("nonce", data(NONCE_BYTES, NONCE_BYTES)),
+            ("server_time_ms", COUNT),
         ),
-        "statement": _record(Statement, ("lines", _many(_STATEMENT_LINE)), ("next", _POSITION)),
-        "transaction": _record(Found, ("position", _COUNT), ("entry", _ENTRY)),
-        "dry_run": _record(Trial, ("outcome", _OUTCOME)),
-        "failed": _record(
-            Failed, ("code", _text), ("field", _text), ("text", _text), ("retry_after_ms?", _COUNT)
+        "ready": record(
+            m.Ready,
+            ("server_time_ms", COUNT),
+            ("last_counter", COUNT),
+            ("credits", integer(1)),
+            ("heartbeat_s", integer(1)),
+            ("frame_bytes_max", integer(FRAME_BYTES_MIN)),
+            ("transactions_per_frame_max", integer(1)),
+            ("capabilities?", TEXTS),
         ),
-    }
-)
-_MESSAGE: Final = _tagged(
-    {
-        "challenge": _record(
-            Challenge, ("version", _COUNT), ("nonce", _nonce), ("server_time_ms", _COUNT)
+        "outcome": record(m.Outcomes, ("outcomes", many(OUTCOME)), ("credits", COUNT)),
+        "answer": record(m.Answer, ("id", COUNT), ("answer", ANSWER)),
+        "pulse": record(m.Pulse, ("at_ms", COUNT), ("server_time_ms", COUNT)),
+        "receipt": record(
+            m.Receipt,
+            ("id", text),
+            ("result", word("done", "waiting", "refused", "busy")),
+            ("code?", text),
+            ("field?", text),
+            ("text?", text),
+            ("version?", COUNT),
+            ("count?", COUNT),
         ),
-        "ready": _record(
-            Ready,
-            ("server_time_ms", _COUNT),
-            ("last_counter", _COUNT),
-            ("credits", _integer(1)),
-            ("heartbeat_s", _integer(1)),
-            ("frame_bytes_max", _integer(FRAME_BYTES_MIN)),
-            ("transactions_per_frame_max", _integer(1)),
-            ("capabilities?", _TEXTS),
-        ),
-        "outcome": _record(Outcomes, ("outcomes", _many(_OUTCOME)), ("credits", _COUNT)),
-        "answer": _record(Answer, ("id", _COUNT), ("answer", _BODY)),
-        "pulse": _record(Pulse, ("at_ms", _COUNT), ("server_time_ms", _COUNT)),
-        "error": _record(NodeError, ("code", _text), ("field", _text), ("text", _text)),
+        "error": record(m.NodeError, ("code", text), ("field", text), ("text", text)),
     }
 )

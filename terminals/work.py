@@ -9,7 +9,8 @@ from typing import TypeAlias
 import trio
 
 from terminals.errors import TerminalError
-from terminals.messages import FINAL_RESULTS, Answer, AnswerBody, Outcome
+from terminals.messages import FINAL_RESULTS, Answer, AnswerBody, Outcome, Receipt
+from terminals.orders import Orders
 from terminals.window import Window
 
 OnOutcome: TypeAlias = Callable[[Outcome, float], None]
@@ -52,7 +53,7 @@ class Question:
 
 
 class Work:
-    """Unanswered transactions and questions, and how it goes with them.
+    """Unanswered transactions, questions and orders, and how it goes with them.
 
     Attributes:
       progress: how often the node was of use: it let us in with nothing to do, or answered.
@@ -62,6 +63,7 @@ class Work:
 
     def __init__(self, on_outcome: OnOutcome | None) -> None:
         self.window = Window()
+        self.orders = Orders()
         self.statistics = Statistics()
         self.progress = 0
         self.failure: TerminalError | None = None
@@ -76,7 +78,7 @@ class Work:
     @property
     def idle(self) -> bool:
         """Whether nothing waits for an answer."""
-        return not (len(self.window) or self._unasked or self._asked)
+        return not (len(self.window) or len(self.orders) or self._unasked or self._asked)
 
     def touch(self) -> None:
         """Wake whoever waits for a change."""
@@ -121,6 +123,14 @@ class Work:
         question.answer = answer.body
         question.done.set()
 
+    def take_receipt(self, receipt: Receipt) -> None:
+        """Hand a receipt to whoever ordered."""
+        self.progress += 1
+        if not self.orders.take(receipt):
+            self.statistics.unclaimed += 1
+        # There may be room for another order now.
+        self.touch()
+
     def take_outcome(self, outcome: Outcome, now_s: float) -> None:
         """Hand an outcome to whoever submitted the transaction."""
         statistics = self.statistics
@@ -146,6 +156,7 @@ class Work:
     def lost(self) -> None:
         """Make everything due again: the connection ended."""
         self.window.lost()
+        self.orders.lost()
         self._unasked = self._asked | self._unasked
         self._asked = {}
 
@@ -155,6 +166,7 @@ class Work:
             self.failure = failure
         for batch in self.window.batches():
             batch.done.set()
+        self.orders.fail()
         for question in (self._unasked | self._asked).values():
             question.done.set()
         self.touch()

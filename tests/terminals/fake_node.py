@@ -25,12 +25,14 @@ from protocol.messages import (
     FromTerminal,
     Heartbeat,
     Hello,
+    Order,
     Outcome,
     Outcomes,
     Prove,
     Pulse,
     Query,
     Ready,
+    Receipt,
     Submit,
 )
 from terminals import intents
@@ -108,7 +110,7 @@ class FakeSession:
         self._scope.cancel()
 
 
-async def never(_session: FakeSession, _message: Submit | Query) -> None:
+async def never(_session: FakeSession, _message: Submit | Query | Order) -> None:
     """Do not answer."""
     await trio.lowlevel.checkpoint()
 
@@ -119,7 +121,8 @@ class FakeNode:
     Attributes:
       entries: content by counter, as a ledger would hold it.
       refusals: how many of the next connections fail.
-      on_submit, on_query: what it does with them.
+      orders: all that came, those that were sent again too.
+      on_submit, on_query, on_order: what it does with them.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:
@@ -134,6 +137,8 @@ class FakeNode:
         self.error: Error | None = None
         self.on_submit: Callable[[FakeSession, Submit], Awaitable[None]] = self.answer
         self.on_query: Callable[[FakeSession, Query], Awaitable[None]] = self.answer_query
+        self.orders: list[Order] = []
+        self.on_order: Callable[[FakeSession, Order], Awaitable[None]] = self.answer_order
         self._nursery = nursery
 
     def connect(self, url: str) -> AbstractAsyncContextManager[Link]:
@@ -205,6 +210,9 @@ class FakeNode:
             await self.on_submit(session, message)
         elif isinstance(message, Query):
             await self.on_query(session, message)
+        elif isinstance(message, Order):
+            self.orders.append(message)
+            await self.on_order(session, message)
         else:
             assert isinstance(message, Heartbeat)
             session.heartbeats.append(message)
@@ -227,6 +235,9 @@ class FakeNode:
         assert isinstance(query.question, BalanceOf)
         body = messages.Balance(int(query.question.owner), 7, SERVER_MS)
         await session.say(Answer(query.id, body))
+
+    async def answer_order(self, session: FakeSession, order: Order) -> None:
+        await session.say(Receipt(order.id, "done", count=len(self.orders)))
 
     def open(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import astuple, is_dataclass
 
 import msgpack
 import msgspec
@@ -11,85 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import Reason
-from engine.transaction import Entry, Tap, Transaction
+from engine.fleet.commands import CommandBody
+from engine.transaction import Tap, Transaction
 from protocol import limits, messages
 from protocol.messages import FromTerminal, Submit
 from terminals import wire
 from terminals.errors import NodeMisbehaved
-
-COUNTS = st.integers(0, 2**53 - 1)
-AMOUNTS = st.integers(-(2**53) + 1, 2**53 - 1)
-TEXTS = st.text(max_size=40)
-REASONS = st.sampled_from(Reason)
-RESULTS = st.sampled_from(["posted", "refused", "conflict", "in_progress", "busy"])
-
-OUTCOMES = st.builds(
-    messages.Outcome,
-    COUNTS,
-    RESULTS,
-    AMOUNTS,
-    st.integers(-1, 2**53 - 1),
-    st.booleans(),
-    TEXTS,
-    TEXTS,
-    TEXTS,
-    st.lists(REASONS, max_size=3).map(tuple),
-    COUNTS,
-)
-INTENTS = st.builds(
-    Tap, TEXTS, COUNTS, TEXTS, st.just("in"), TEXTS, TEXTS, TEXTS, st.none() | st.binary(max_size=8)
-)
-ENTRIES = st.builds(
-    Entry,
-    TEXTS,
-    COUNTS,
-    COUNTS,
-    INTENTS,
-    COUNTS,
-    REASONS,
-    TEXTS,
-    TEXTS,
-    AMOUNTS,
-    st.lists(REASONS, max_size=2).map(tuple),
-    st.lists(st.tuples(st.integers(1, 10), TEXTS, AMOUNTS), max_size=3).map(tuple),
-    st.integers(-1, 2**53 - 1),
-)
-LINES = st.builds(messages.StatementLine, COUNTS, AMOUNTS, ENTRIES)
-BODIES = st.one_of(
-    st.builds(messages.Balance, AMOUNTS, COUNTS, COUNTS),
-    st.builds(messages.Statement, st.lists(LINES, max_size=2).map(tuple), st.integers(-1, 99)),
-    st.builds(messages.Found, COUNTS, ENTRIES),
-    st.builds(messages.Trial, OUTCOMES),
-    st.builds(messages.Failed, TEXTS, TEXTS, TEXTS, COUNTS),
-)
-MESSAGES = st.one_of(
-    st.builds(messages.Challenge, COUNTS, st.binary(min_size=32, max_size=32), COUNTS),
-    st.builds(
-        messages.Ready,
-        COUNTS,
-        COUNTS,
-        st.integers(1, 9_999),
-        st.integers(1, 99),
-        st.integers(4_096, 2**20),
-        st.integers(1, 500),
-        st.lists(TEXTS, max_size=3).map(tuple),
-    ),
-    st.builds(messages.Outcomes, st.lists(OUTCOMES, max_size=4).map(tuple), COUNTS),
-    st.builds(messages.Answer, COUNTS, BODIES),
-    st.builds(messages.Pulse, COUNTS, COUNTS),
-    st.builds(messages.Error, TEXTS, TEXTS, TEXTS),
-)
+from tests.terminals.node_says import MESSAGES, TEXTS
 
 
 def flat(value: object) -> object:
     """Return the fields of a message as plain lists, whichever side made it.
 
     Messages and answers are told apart by their types, so their names are left out; an intent
-    has no type at the terminal's side, so its name stays.
+    has no type at the terminal's side, so its name stays; nor has a command in an answer.
     """
-    if isinstance(value, Tap):
-        return ["tap", *(getattr(value, field) for field in value.__struct_fields__)]
+    if isinstance(value, Tap | CommandBody):
+        name = value.__struct_config__.tag
+        return [name, *(getattr(value, field) for field in value.__struct_fields__)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return list(astuple(value))
     if isinstance(value, msgspec.Struct):
         return [flat(getattr(value, field)) for field in value.__struct_fields__]
     if isinstance(value, tuple | list):
@@ -161,6 +103,7 @@ def changed(record: list[object], index: int, value: object) -> list[object]:
         (["outcome", [changed(OUTCOME, 4, 1)], 0], r"outcomes\[0\].repeated: expected true"),
         (["outcome", [changed(OUTCOME, 8, [5])], 0], r"\[0\].exceptions\[0\]: expected a text"),
         (["answer", 1, ["balance", 5]], "answer.answer: balance: expected 3 fields or more"),
+        (["receipt", "x", "eaten"], "receipt.result: expected one of busy, done, refused, waiting"),
         (["answer", 1, ["riddle"]], "answer.answer: expected a message that is known"),
         (["answer", 1, ["transaction", 5, changed(ENTRY, 3, "tap")]], "entry.intent: expected an"),
         (["answer", 1, ["transaction", 5, changed(ENTRY, 10, [[3, 4, 5]])]], "owner: expected a t"),
@@ -208,6 +151,10 @@ def test_a_frame_of_outcomes_of_all_credits_is_read() -> None:
         (
             lambda: wire.query(7, ["balance", 1, "card", 99]),
             messages.Query(7, messages.BalanceOf(1, "card", 99)),
+        ),
+        (
+            lambda: wire.order("drop-1", ["list_withdraw", "draft-1"]),
+            messages.Order("drop-1", messages.ListWithdraw("draft-1")),
         ),
     ],
 )
