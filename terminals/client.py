@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol import limits
 from terminals import wire
+from terminals.clock import NodeClock
+from terminals.device import NO_DEVICE, Device
 from terminals.errors import (
     ClientClosed,
     LinkLost,
@@ -50,6 +52,9 @@ class ClientOptions:
       handshake_s: from the open connection to `ready`.
       answer_s: longest wait for an answer before a connection is held to be dead.
       silence_s: longest wait for any message.
+      node_time: whether `send` dates transactions by the node's clock as it is estimated, not by
+        the terminal's own.
+      device: what else there is to look after: lists, commands, how the terminal is.
     """
 
     software: str = "jakarta-one"
@@ -60,10 +65,16 @@ class ClientOptions:
     handshake_s: float = limits.HANDSHAKE_S
     answer_s: float = 30.0
     silence_s: float = limits.IDLE_S
+    node_time: bool = False
+    device: Device = NO_DEVICE
 
 
 class TerminalClient:
     """A terminal at its node. `run` must be running; `open_terminal` sees to that.
+
+    Attributes:
+      terminal: its name.
+      clock: the node's clock, as it is estimated.
 
     Args:
       url: where the node is.
@@ -89,9 +100,9 @@ class TerminalClient:
         on_outcome: OnOutcome | None = None,
     ) -> None:
         self.terminal = terminal
+        self.clock = options.device.clock or NodeClock(clock_ms)
         self._url = url
         self._key = key
-        self._clock_ms = clock_ms
         self._random = random
         self._connect = connect
         self._options = options
@@ -157,7 +168,7 @@ class TerminalClient:
     async def send(self, intents: Iterable[Intent]) -> list[Outcome]:
         """Submit intents under the terminal's own next counters; else as `submit`."""
         await self.wait_ready()
-        at_ms = self._clock_ms()
+        at_ms = self._stamp_ms()
         numbered = [
             (counter, at_ms, intent)
             for counter, intent in enumerate(intents, start=self._counter + 1)
@@ -242,7 +253,12 @@ class TerminalClient:
           NodeUnreachable: no progress for longer than the patience allows.
         """
         try:
-            await self._keep_connected()
+            async with flat_nursery() as nursery:
+                for part in self._options.device.parts:
+                    part.attach(self._work.touch)
+                    nursery.start_soon(part.run)
+                await self._keep_connected()
+                nursery.cancel_scope.cancel()
         except TerminalError as error:
             self._work.fail(error)
             raise
@@ -250,6 +266,10 @@ class TerminalClient:
             self._work.fail(ClientClosed(f"{self.terminal} has ended"))
             self._ready.set()
             self._ended.set()
+
+    def _stamp_ms(self) -> int:
+        clock = self.clock
+        return clock.corrected_ms() if self._options.node_time else clock.own_ms()
 
     async def _add(self, transaction: Unanswered) -> None:
         work = self._work
@@ -312,7 +332,8 @@ class TerminalClient:
             session = Session(
                 link,
                 work,
-                self._clock_ms,
+                options.device,
+                self.clock,
                 answer_s=options.answer_s,
                 silence_s=options.silence_s,
             )

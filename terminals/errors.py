@@ -6,7 +6,9 @@ TerminalError
 ├── NodeRefused         the node will not have this terminal, or what it sends: code and field
 ├── NodeMisbehaved      what the node sends is not of the protocol
 ├── ClientClosed        something was asked of a client that has ended
-└── KeyFileError        a file that holds no key
+├── KeyFileError        a file that holds no key
+├── KeeperFailed        the terminal's own disk does not take, or give, what it should
+└── ListUnusable        a list file that is none, or not the one that was offered
 """
 
 from __future__ import annotations
@@ -56,3 +58,11 @@ class ClientClosed(TerminalError):
 
 class KeyFileError(TerminalError):
     """The file holds no key; the text names it and says why."""
+
+
+class KeeperFailed(TerminalError):
+    """The disk of the terminal does not do its part; the text names the record and says why."""
+
+
+class ListUnusable(TerminalError):
+    """A list file is none, or not what was offered; the text says what is wrong with it."""

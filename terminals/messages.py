@@ -324,4 +324,81 @@ class Receipt:
     count: int = 0
 
 
-FromNode: TypeAlias = Challenge | Ready | Outcomes | Answer | Pulse | Receipt | NodeError
+class Offer(NamedTuple):
+    """A version of a list that the terminal lacks, as a file; `base` 0: it is whole."""
+
+    name: str
+    version: int
+    base: int
+    hash: bytes
+    activate_ms: int
+    file_bytes: int
+    content_bytes: int
+    entries: int
+
+
+class Chunk(NamedTuple):
+    """Some of a list file, from `offset` on."""
+
+    name: str
+    version: int
+    base: int
+    offset: int
+    data: bytes
+
+
+class ChangeChip(NamedTuple):
+    """Change the chip of a card when it is next presented: block, unblock, reset_journey."""
+
+    card: str
+    action: str
+
+
+class RestartTerminal(NamedTuple):
+    """Start again: `now`, or when nobody is in front of it (`idle`)."""
+
+    when: str = "idle"
+
+
+class SetLogLevel(NamedTuple):
+    """Log more, or less, for a while."""
+
+    level: str
+    for_s: int = 3600
+
+
+class SetLane(NamedTuple):
+    """Open or close the lane that a gate stands in."""
+
+    lane: str
+
+
+class SendJournal(NamedTuple):
+    """Send what the terminal has written down of its transactions, between two counters."""
+
+    first: int
+    last: int
+
+
+class UnknownCommand(NamedTuple):
+    """A command of a later version of the protocol."""
+
+    name: str
+
+
+CommandBody: TypeAlias = (
+    ChangeChip | RestartTerminal | SetLogLevel | SetLane | SendJournal | UnknownCommand
+)
+
+
+class Command(NamedTuple):
+    """Carry this out, once, unless its time is over; the time is the node's."""
+
+    id: str
+    body: CommandBody
+    expires_ms: int
+
+
+FromNode: TypeAlias = (
+    Challenge | Ready | Outcomes | Answer | Pulse | Offer | Chunk | Command | Receipt | NodeError
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,6 +13,8 @@ from protocol import limits
 from protocol.errors import CLOSE_CODES, Code
 from protocol.messages import VERSION
 from terminals import wire
+from terminals.clock import NodeClock
+from terminals.device import Device, Status
 from terminals.errors import LinkLost, NodeMisbehaved, NodeRefused, TerminalError
 from terminals.keys import public_bytes
 from terminals.link import Link
@@ -67,7 +70,8 @@ class Session:
     Args:
       link: the connection.
       work: what there is to send, and who waits for what comes.
-      clock_ms: the terminal's clock.
+      device: what else there is to do.
+      clock: learns the node's clock.
       answer_s: longest wait for an answer before the connection is held to be dead.
       silence_s: longest wait for any message.
     """
@@ -76,19 +80,24 @@ class Session:
         self,
         link: Link,
         work: Work,
-        clock_ms: Callable[[], int],
+        device: Device,
+        clock: NodeClock,
         *,
         answer_s: float,
         silence_s: float,
     ) -> None:
         self._link = link
         self._work = work
-        self._clock_ms = clock_ms
+        self._device = device
+        self._parts = device.parts
+        self._beats = device.beats
+        self._clock = clock
         self._answer_s = answer_s
         self._silence_s = silence_s
         self._credits = 0
         self._ended: TerminalError | None = None
         self._last_sent_s = trio.current_time()
+        self._last_beat_s = -math.inf
         self._allowance = float(FRAMES_AT_ONCE)
 
     async def greet(self, terminal: str, key: Ed25519PrivateKey, software: str) -> Ready:
@@ -100,16 +109,23 @@ class Session:
           NodeMisbehaved: what it says is not of the protocol.
         """
         public_key = public_bytes(key)
+        self._clock.begin()
+        sent_s = self._clock.steady_s()
         await self._link.send(wire.hello(terminal, public_key, software))
         challenge = await self._hear()
         if not isinstance(challenge, Challenge) or challenge.version != VERSION:
             raise NodeMisbehaved("expected a challenge of version 1")
+        self._clock.exchange(sent_s, challenge.server_time_ms)
         signature = key.sign(wire.proof_text(challenge.nonce, public_key, terminal))
+        sent_s = self._clock.steady_s()
         await self._link.send(wire.prove(signature))
         ready = await self._hear()
         if not isinstance(ready, Ready):
             raise NodeMisbehaved("expected ready")
+        self._clock.exchange(sent_s, ready.server_time_ms)
         self._credits = ready.credits
+        for part in self._parts:
+            part.begin(ready)
         return ready
 
     async def run(self, ready: Ready) -> None:
@@ -143,15 +159,27 @@ class Session:
                 await self._pace(now_s)
                 await self._link.send(frame)
                 continue
-            overdue_s = min(work.waiting_since_s() + self._answer_s, work.orders.overdue_s())
+            overdue_s = self._overdue_s()
             if overdue_s <= now_s:
                 raise LinkLost("no answer for too long")
-            heartbeat_due_s = self._last_sent_s + ready.heartbeat_s
-            with trio.move_on_at(min(overdue_s, heartbeat_due_s, work.window.next_due_s())):
+            due_s = [work.window.next_due_s(), *(part.next_due_s() for part in self._parts)]
+            with trio.move_on_at(min(overdue_s, self._beat_due_s(ready), *due_s)):
                 await changed.wait()
+
+    def _overdue_s(self) -> float:
+        work = self._work
+        since_s = work.waiting_since_s()
+        overdue_s = [part.overdue_s() for part in self._parts]
+        return min(since_s + self._answer_s, work.orders.overdue_s(), *overdue_s)
+
+    def _beat_due_s(self, ready: Ready) -> float:
+        since_s = self._last_beat_s if self._beats else self._last_sent_s
+        return since_s + ready.heartbeat_s
 
     def _next_frame(self, ready: Ready, now_s: float) -> bytes | None:
         work = self._work
+        if (beat := self._beat(ready, now_s)) is not None:
+            return beat
         asked = work.next_question(now_s)
         if asked is not None:
             number, question = asked
@@ -167,9 +195,21 @@ class Session:
         ordered = work.orders.next_message(now_s)
         if ordered is not None:
             return ordered
-        if now_s - self._last_sent_s >= ready.heartbeat_s:
-            return wire.heartbeat(self._clock_ms(), len(work.window))
+        for part in self._parts:
+            if (message := part.next_message(now_s)) is not None:
+                return message
         return None
+
+    def _beat(self, ready: Ready, now_s: float) -> bytes | None:
+        """Return a heartbeat if one is due: in time, or at once when the own clock was set."""
+        device = self._device
+        was_set = self._clock.look()
+        if now_s < self._beat_due_s(ready) and not (was_set and self._beats):
+            return None
+        self._last_beat_s = now_s
+        status = device.status() if device.status else Status()
+        backlog = len(self._work.window) if status.backlog is None else status.backlog
+        return wire.heartbeat(self._clock.heartbeat(), backlog, status.battery, status.reader)
 
     async def _pace(self, now_s: float) -> None:
         earned = (now_s - self._last_sent_s) * FRAMES_PER_SECOND
@@ -210,9 +250,18 @@ class Session:
                 self._work.touch()
             case Answer():
                 self._work.take_answer(message)
-            case Receipt():
-                self._work.take_receipt(message)
             case Pulse():
-                pass
-            case _:
+                self._clock.pulse(message)
+            case Challenge() | Ready():
                 raise NodeMisbehaved(f"did not expect {type(message).__name__.lower()}")
+            case _:
+                self._hand_on(message)
+
+    def _hand_on(self, message: FromNode) -> None:
+        if any(part.take(message) for part in self._parts):
+            self._work.touch()
+        elif isinstance(message, Receipt):
+            self._work.take_receipt(message)
+        else:
+            # A node tells every terminal of its commands, and this one wants none.
+            self._work.statistics.unclaimed += 1

@@ -16,14 +16,30 @@ import msgpack
 from protocol import limits
 from protocol.messages import SUBPROTOCOL, VERSION
 from terminals import messages as m
-from terminals.answers import ANSWER, OUTCOME
+from terminals.answers import ANSWER, HASH_BYTES, OUTCOME
 from terminals.errors import NodeMisbehaved
 from terminals.intents import Intent
-from terminals.readers import COUNT, TEXTS, data, integer, many, record, tagged, text, word
+from terminals.readers import (
+    COUNT,
+    TEXTS,
+    Reader,
+    array,
+    at,
+    data,
+    fail,
+    integer,
+    many,
+    record,
+    tagged,
+    text,
+    word,
+)
 
 ARRAY_LENGTH_MAX: Final = max(limits.CREDITS, limits.TRANSACTIONS_PER_FRAME_MAX)
 """Outcomes of all that may be unanswered; nothing else that is sent is longer."""
 NONCE_BYTES: Final = 32
+TEXT_LENGTH_MAX: Final = limits.NOTE_LENGTH_MAX
+"""Of what a report says; longer words are cut."""
 FRAME_BYTES_MIN: Final = 4096
 """A node that allows less would leave no room for one transaction of the longest names."""
 
@@ -43,9 +59,35 @@ def prove(signature: bytes) -> bytes:
     return _pack(["prove", signature])
 
 
-def heartbeat(at_ms: int, backlog: int) -> bytes:
-    """Return a sign of life."""
-    return _pack(["heartbeat", at_ms, backlog])
+def heartbeat(at_ms: int, backlog: int, battery: int = -1, reader: str = "") -> bytes:
+    """Return a sign of life, and how the terminal is."""
+    return _pack(["heartbeat", at_ms, backlog, battery, reader])
+
+
+def holds(lists: Sequence[tuple[str, int, bytes, str]]) -> bytes:
+    """Return what a terminal holds: name, version, hash and state of each list."""
+    return _pack(["holds", lists])
+
+
+def fetch(name: str, version: int, base: int, offset: int) -> bytes:
+    """Return the wish for more of a list file."""
+    return _pack(["fetch", name, version, base, offset])
+
+
+def report(command_id: str, state: str, text: str) -> bytes:
+    """Return where a command stands."""
+    return _pack(["report", command_id, state, text[:TEXT_LENGTH_MAX]])
+
+
+def journal_part(command_id: str, part: int, transactions: Sequence[bytes]) -> bytes:
+    """Return a part of the terminal's journal, of transactions which are packed already."""
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack_array_header(4)
+    packer.pack("journal_part")
+    packer.pack(command_id)
+    packer.pack(part)
+    packer.pack_array_header(len(transactions))
+    return bytes(packer.bytes()) + b"".join(transactions)
 
 
 def query(number: int, question: Sequence[object]) -> bytes:
@@ -95,12 +137,46 @@ def decode(payload: bytes) -> m.FromNode:
     return cast("m.FromNode", _MESSAGE(message))
 
 
+def command_body(value: object) -> m.CommandBody:
+    """Read what a command wants; one that is not known here is no mistake.
+
+    Raises:
+      NodeMisbehaved: it is no command.
+    """
+    name, *fields = array(value) or [None]
+    if not isinstance(name, str):
+        fail("expected a command")
+    reader = _COMMANDS.get(name)
+    return m.UnknownCommand(name) if reader is None else at(name, reader, fields)
+
+
+def packed_body(body: m.CommandBody) -> Sequence[object]:
+    """Return what a command wants as `command_body` reads it."""
+    if isinstance(body, m.UnknownCommand):
+        return [body.name]
+    return [_COMMAND_NAMES[type(body)], *body]
+
+
 def _pack(value: object) -> bytes:
     packed = msgpack.packb(value)
     assert isinstance(packed, bytes)
     return packed
 
 
+_COMMANDS: Final[dict[str, Reader[m.CommandBody]]] = {
+    "card": record(m.ChangeChip, ("card", text), ("action", text)),
+    "restart": record(m.RestartTerminal, ("when?", text)),
+    "log_level": record(m.SetLogLevel, ("level", text), ("for_s?", COUNT)),
+    "lane": record(m.SetLane, ("lane", text)),
+    "send_journal": record(m.SendJournal, ("first", COUNT), ("last", COUNT)),
+}
+_COMMAND_NAMES: Final[dict[type[m.CommandBody], str]] = {
+    m.ChangeChip: "card",
+    m.RestartTerminal: "restart",
+    m.SetLogLevel: "log_level",
+    m.SetLane: "lane",
+    m.SendJournal: "send_journal",
+}
 _MESSAGE: Final = tagged(
     {
         "challenge": record(
@@ -122,6 +198,26 @@ _MESSAGE: Final = tagged(
         "outcome": record(m.Outcomes, ("outcomes", many(OUTCOME)), ("credits", COUNT)),
         "answer": record(m.Answer, ("id", COUNT), ("answer", ANSWER)),
         "pulse": record(m.Pulse, ("at_ms", COUNT), ("server_time_ms", COUNT)),
+        "offer": record(
+            m.Offer,
+            ("name", text),
+            ("version", COUNT),
+            ("base", COUNT),
+            ("hash", data(HASH_BYTES, HASH_BYTES)),
+            ("activate_ms", COUNT),
+            ("file_bytes", COUNT),
+            ("content_bytes", COUNT),
+            ("entries", COUNT),
+        ),
+        "chunk": record(
+            m.Chunk,
+            ("name", text),
+            ("version", COUNT),
+            ("base", COUNT),
+            ("offset", COUNT),
+            ("data", data(0, limits.FRAME_BYTES_MAX)),
+        ),
+        "command": record(m.Command, ("id", text), ("body", command_body), ("expires_ms", COUNT)),
         "receipt": record(
             m.Receipt,
             ("id", text),

@@ -71,6 +71,7 @@ POSITIONS = st.integers(-1, 2**53 - 1)
 NAMES = st.sampled_from(LIST_NAMES)
 KINDS = st.sampled_from(get_args(TerminalKind))
 READERS = st.sampled_from(get_args(ReaderState))
+HASHES = st.binary(min_size=32, max_size=32)
 RECEIPTS = st.sampled_from(["done", "waiting", "refused", "busy"])
 
 TERMINAL_ROWS = st.builds(
@@ -85,12 +86,12 @@ TERMINAL_ROWS = st.builds(
 TREE_ROWS = st.builds(messages.TreeRow, COUNTS, TEXTS, TEXTS, TEXTS, *[COUNTS] * 10, TEXTS)
 LIST_ROWS = st.builds(
     messages.ListRow,
-    *(NAMES, COUNTS, st.binary(min_size=32, max_size=32)),
+    *(NAMES, COUNTS, HASHES),
     *[COUNTS] * 4,
     *(TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, st.tuples(POSITIONS, POSITIONS, POSITIONS), COUNTS),
 )
 DRAFT_ROWS = st.builds(messages.DraftRow, TEXTS, NAMES, TEXTS, COUNTS, COUNTS, TEXTS)
-COMMANDS = st.one_of(
+BODIES_OF_COMMANDS = st.one_of(
     st.builds(ChangeChip, TEXTS, st.sampled_from(["block", "unblock", "reset_journey"])),
     st.builds(RestartTerminal, st.sampled_from(["now", "idle"])),
     st.builds(SetLogLevel, st.sampled_from(["error", "debug"]), st.integers(1, 9_999)),
@@ -98,7 +99,7 @@ COMMANDS = st.one_of(
     st.builds(SendJournal, COUNTS, COUNTS),
 )
 COMMAND_ROWS = st.builds(
-    messages.CommandRow, COUNTS, TEXTS, COMMANDS, TEXTS, COUNTS, COUNTS, *[COUNTS] * 5
+    messages.CommandRow, COUNTS, TEXTS, BODIES_OF_COMMANDS, TEXTS, COUNTS, COUNTS, *[COUNTS] * 5
 )
 COMMAND_PLACES = st.builds(
     messages.CommandPlace, TEXTS, st.sampled_from(CommandState), COUNTS, TEXTS
@@ -134,6 +135,10 @@ MESSAGES = st.one_of(
     st.builds(messages.Outcomes, st.lists(OUTCOMES, max_size=4).map(tuple), COUNTS),
     st.builds(messages.Answer, COUNTS, BODIES),
     st.builds(messages.Pulse, COUNTS, COUNTS),
+    st.builds(messages.Offer, NAMES, COUNTS, COUNTS, HASHES, COUNTS, COUNTS, COUNTS, COUNTS),
+    st.builds(messages.Chunk, NAMES, COUNTS, COUNTS, COUNTS, st.binary(max_size=99)),
     st.builds(messages.Receipt, TEXTS, RECEIPTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS),
     st.builds(messages.Error, TEXTS, TEXTS, TEXTS),
 )
+
+COMMANDS = st.builds(messages.Command, TEXTS, BODIES_OF_COMMANDS, COUNTS)

@@ -18,7 +18,8 @@ from protocol import limits, messages
 from protocol.messages import FromTerminal, Submit
 from terminals import wire
 from terminals.errors import NodeMisbehaved
-from tests.terminals.node_says import MESSAGES, TEXTS
+from terminals.messages import Command, RestartTerminal, SetLogLevel, UnknownCommand
+from tests.terminals.node_says import COMMANDS, MESSAGES, TEXTS
 
 
 def flat(value: object) -> object:
@@ -42,6 +43,26 @@ def flat(value: object) -> object:
 @given(MESSAGES)
 def test_what_the_node_writes_is_what_the_terminal_reads(message: messages.FromNode) -> None:
     assert flat(wire.decode(msgspec.msgpack.encode(message))) == flat(message)
+
+
+@given(COMMANDS)
+def test_a_command_is_read_as_it_is_meant(command: messages.Command) -> None:
+    read = wire.decode(msgspec.msgpack.encode(command))
+    assert isinstance(read, Command)
+    assert (read.id, read.expires_ms) == (command.id, command.expires_ms)
+    assert wire.packed_body(read.body) == flat(command.body)
+    assert wire.command_body(wire.packed_body(read.body)) == read.body
+
+
+def test_a_command_of_a_later_version_is_no_mistake() -> None:
+    read = wire.decode(bytes(msgpack.Packer().pack(["command", "ani/1", ["dance", "slowly"], 5])))
+    assert read == Command("ani/1", UnknownCommand("dance"), 5)
+    assert wire.command_body(wire.packed_body(UnknownCommand("dance"))) == UnknownCommand("dance")
+
+
+def test_fields_with_a_default_may_be_missing_from_a_command() -> None:
+    assert wire.command_body(["restart"]) == RestartTerminal("idle")
+    assert wire.command_body(["log_level", "debug"]) == SetLogLevel("debug", 3_600)
 
 
 @given(MESSAGES, st.data())
@@ -73,6 +94,8 @@ def test_fields_of_a_later_version_are_passed_over(
     assert wire.decode(later) == wire.decode(payload)
 
 
+TAP = ("tap", "card", 3_500, "transjakarta", "in", "P00142", "1T", "", b"proof")
+OWN_TAP = Tap("card", 3_500, "transjakarta", "in", "P00142", "1T", "", b"proof")
 OUTCOME: list[object] = [1, "posted", 0, 5, False, "", "", "", [], 0]
 ENTRY: list[object] = ["gate", 1, 2, ["tap"], 3, "", "", "", 0, [], [[3, "op", 5]], -1]
 
@@ -104,6 +127,9 @@ def changed(record: list[object], index: int, value: object) -> list[object]:
         (["outcome", [changed(OUTCOME, 8, [5])], 0], r"\[0\].exceptions\[0\]: expected a text"),
         (["answer", 1, ["balance", 5]], "answer.answer: balance: expected 3 fields or more"),
         (["receipt", "x", "eaten"], "receipt.result: expected one of busy, done, refused, waiting"),
+        (["command", "ani/1", [], 5], "command.body: expected a command"),
+        (["command", "ani/1", ["lane"], 5], "command.body: lane: expected 1 fields or more"),
+        (["chunk", "deny", 1, 0, 0, "text"], "chunk.data: expected 0 to 262144 bytes"),
         (["answer", 1, ["riddle"]], "answer.answer: expected a message that is known"),
         (["answer", 1, ["transaction", 5, changed(ENTRY, 3, "tap")]], "entry.intent: expected an"),
         (["answer", 1, ["transaction", 5, changed(ENTRY, 10, [[3, 4, 5]])]], "owner: expected a t"),
@@ -148,6 +174,25 @@ def test_a_frame_of_outcomes_of_all_credits_is_read() -> None:
         ),
         (lambda: wire.prove(bytes(64)), messages.Prove(bytes(64))),
         (lambda: wire.heartbeat(5, 6), messages.Heartbeat(5, 6)),
+        (lambda: wire.heartbeat(5, 6, 87, "ok"), messages.Heartbeat(5, 6, 87, "ok")),
+        (
+            lambda: wire.holds([("deny", 7, bytes(32), "pending"), ("fares", 0, b"", "active")]),
+            messages.Holds(
+                (
+                    messages.HeldList("deny", 7, bytes(32), "pending"),
+                    messages.HeldList("fares", 0, b""),
+                )
+            ),
+        ),
+        (lambda: wire.fetch("deny", 7, 6, 99), messages.Fetch("deny", 7, 6, 99)),
+        (
+            lambda: wire.report("ani/1", "failed", "x" * 999),
+            messages.Report("ani/1", "failed", "x" * 200),
+        ),
+        (
+            lambda: wire.journal_part("ani/1", 3, [wire.transaction(1, 2, TAP)]),
+            messages.JournalPart("ani/1", 3, (Transaction(1, 2, OWN_TAP),)),
+        ),
         (
             lambda: wire.query(7, ["balance", 1, "card", 99]),
             messages.Query(7, messages.BalanceOf(1, "card", 99)),
