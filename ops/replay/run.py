@@ -34,8 +34,9 @@ from ops.replay.report import Course
 from ops.replay.survey import AT_ONCE_MAX, look_back
 from ops.replay.trips import OPERATORS, Trip
 from protocol.errors import Code
-from terminals.client import ClientOptions, TerminalClient, open_terminal, websocket
+from terminals.client import ClientOptions, TerminalClient, open_terminal
 from terminals.errors import NodeRefused, NodeUnreachable
+from terminals.websocket import websocket
 
 SENDING: Final = "taps and loads"
 OPTIONS: Final = ClientOptions(
