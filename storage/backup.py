@@ -83,6 +83,7 @@ def back_up(path: Path, target: Path) -> Backup:
         _copy(folder.journal, target, JOURNAL_TABLES)
         _copy(folder.keys, target, KEYS_TABLES)
         _copy(folder.fleet, target, FLEET_TABLES)
+        _copy_file(folder.pseudonyms, target)
     with closing(LmdbStore(target / "journal", tables=JOURNAL_TABLES, read_only=True)) as store:
         journal = Journal(store)
         return Backup(
@@ -111,6 +112,7 @@ def restore(backup: Path, path: Path, *, position: int | None = None) -> Restora
         _copy(folder.journal, path, JOURNAL_TABLES)
         _copy(folder.keys, path, KEYS_TABLES)
         _copy(folder.fleet, path, FLEET_TABLES)
+        _copy_file(folder.pseudonyms, path)
         with closing(LmdbStore(path / "journal", tables=JOURNAL_TABLES)) as store:
             shortened = None if position is None else _cut(store, position)
             journal = Journal(store)
@@ -172,6 +174,7 @@ def _made(source: DataFolder, target: Path) -> Iterator[None]:
             _copy_format(source.path, target)
         except BaseException:
             (target / "format").unlink(missing_ok=True)
+            (target / source.pseudonyms.name).unlink(missing_ok=True)
             for part in target.iterdir():
                 shutil.rmtree(part)
             raise
@@ -180,8 +183,16 @@ def _made(source: DataFolder, target: Path) -> Iterator[None]:
 
 
 def _copy_format(source: Path, target: Path) -> None:
-    with (target / "format").open("xb") as file:
-        file.write((source / "format").read_bytes())
+    _copy_file(source / "format", target)
+    sync_names(target)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    if not source.exists():
+        return
+    mode = source.stat().st_mode & 0o777
+    descriptor = os.open(target / source.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(source.read_bytes())
         file.flush()
         os.fsync(file.fileno())
-    sync_names(target)

@@ -6,6 +6,7 @@ DIR/journal/    the truth
 DIR/views/      what is derived from it
 DIR/fleet/      terminals, their lists and commands
 DIR/keys/       keys of the terminals; also written by the command line while a node runs
+DIR/pseudonyms  the secret behind the names of cards in what observers see
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class DataFolder:
       views: path of the views' store.
       fleet: path of the fleet's store.
       keys: path of the keys' store.
+      pseudonyms: path of the secret from which cards get their pseudonyms.
     """
 
     def __init__(self, path: Path, held: ExitStack) -> None:
@@ -52,6 +54,7 @@ class DataFolder:
         self.views = path / "views"
         self.fleet = path / "fleet"
         self.keys = path / "keys"
+        self.pseudonyms = path / "pseudonyms"
         self._held = held
 
     @classmethod

@@ -43,6 +43,11 @@ READ_ENTRIES_MAX: Final = 65_536
 thousand take about a megabyte. After a crash all terminals ask for those of the last second."""
 
 
+PASSED_ENTRIES_MAX: Final = 32_768
+"""Entries of decoded blocks kept for those who walk along the journal: a large block is looked at
+several times on the way, and takes no room from what terminals ask for."""
+
+
 class Head(Struct, frozen=True, gc=False):
     """The end of the journal.
 
@@ -77,6 +82,7 @@ class Journal:
         self._head = _head(store)
         self._written = _Written(WRITTEN_BLOCKS_MAX)
         self._read = _Read(READ_ENTRIES_MAX)
+        self._passed = _Read(PASSED_ENTRIES_MAX)
 
     @property
     def head(self) -> Head:
@@ -118,6 +124,19 @@ class Journal:
         if block is None:
             block = _load(self._store, position)
             self._read.add(block)
+        return block
+
+    def passing(self, position: int) -> Block:
+        """Return the block that holds a position, to one who walks on from there.
+
+        Raises:
+          StorageDamaged: it is not what was written.
+        """
+        assert 0 <= position < self._head.next_position
+        block = self._written.find(position) or self._passed.find(position)
+        if block is None:
+            block = _load(self._store, position)
+            self._passed.add(block)
         return block
 
     def at_hand(self, position: int) -> bool:

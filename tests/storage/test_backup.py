@@ -17,6 +17,7 @@ from storage.journal import BLOCKS, chain
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
+from storage.secret_file import kept_secret
 from storage.shard_store import ShardStore
 from storage.verify import verify_folder
 from storage.view_rows import VIEWS_TABLES
@@ -181,3 +182,19 @@ def test_a_backup_with_a_damaged_end_is_refused_with_its_block(
     with pytest.raises(StorageDamaged) as caught:
         back_up(folder, tmp_path / "backup")
     assert caught.value.block == 3
+
+
+def test_the_secret_of_pseudonyms_goes_along_and_stays_secret(folder: Path, tmp_path: Path) -> None:
+    secret = kept_secret(folder / "pseudonyms", lambda: b"s" * 32)
+    back_up(folder, tmp_path / "copy")
+    restore(tmp_path / "copy", tmp_path / "again", position=4)
+    again = tmp_path / "again" / "pseudonyms"
+    assert kept_secret(again, bytes) == secret
+    assert again.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_copy_that_fails_leaves_nothing_behind(folder: Path, tmp_path: Path) -> None:
+    kept_secret(folder / "pseudonyms", lambda: b"s" * 32)
+    with pytest.raises(StorageMissing):
+        restore(folder, tmp_path / "far", position=10**6)
+    assert not any((tmp_path / "far").iterdir())

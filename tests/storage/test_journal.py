@@ -200,6 +200,23 @@ def test_the_blocks_looked_at_last_are_remembered_up_to_so_many_entries(
     assert [journal.at_hand(position) for position in (3, 9, 12)] == [False, False, True]
 
 
+def test_who_walks_by_takes_no_room_from_those_who_ask(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.journal, "PASSED_ENTRIES_MAX", 6)
+    filled(store, 3, 3, 3)
+    journal = fresh(store)
+    asked_for = journal.block_at(0)
+    passed = [journal.passing(position) for position in range(9)]
+    assert all_entries(passed[::3]) == entries(0, 9)
+    assert passed[3] is passed[4] is journal.passing(5), "a block is decoded once on the way"
+    assert passed[0] is not asked_for
+    assert [journal.at_hand(position) for position in (0, 3, 6)] == [True, False, False]
+    assert journal.passing(0) is not passed[0], "and forgotten behind"
+    append(journal, 2)
+    assert journal.passing(9) is journal.block_at(9), "what was just written is at hand"
+
+
 def test_any_thread_reads_while_one_appends(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path / "journal", tables=TABLES)
     journal = Journal(store)
