@@ -155,3 +155,24 @@ LIST_FILES_BYTES_MAX: Final = 256 * 1024 * 1024
 
 TOLD_AT_ONCE: Final = 100
 """Terminals told of a new list or command before others get a turn: a millisecond."""
+FEEDS_MAX: Final = 64
+"""Subscriptions of all connections together: each step of one takes a turn from the others."""
+
+FEED_LOOKED_MAX: Final = 2_000
+"""Entries looked at in one step of a subscription: a few milliseconds of a worker thread."""
+
+FEED_LOAD_SHARE: Final = 0.02
+"""Feeds are slowed down when the open block is fuller than this: 160 taps wait then."""
+
+FEED_PAUSE_S: Final = 0.02
+"""Between two steps then, of all subscriptions together: they go on, and taps have the time."""
+
+FEED_GATHER_S: Final = 0.05
+"""What becomes durable within this time goes to a consumer together: blocks are far smaller."""
+
+FEED_NEWS_S: Final = 2.0
+"""How old news of the position may get for a consumer that wants nothing of what passes."""
+
+OUTPUT_LOW_BYTES: Final = 64 * 1024
+"""A feed goes on when no more than this waits to be sent on its connection. With one message more
+that is a third of `OUTPUT_BYTES_MAX`, past which the line is cut."""

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from actors import limits
 from actors.desk import Desk
+from actors.feed import Feeds, Following
 from actors.fleet.fleet import Fleet
 from actors.keys import Keys, LatestTime
 from actors.runtime import Life
@@ -22,7 +23,17 @@ from actors.shard import Placed, Shard, outcome_of
 from actors.transport import Transport
 from protocol.errors import Code, ProtocolViolation
 from protocol.limits import FRAME_BYTES_MAX
-from protocol.messages import AnswerBody, FromNode, Outcome, Query, Submit
+from protocol.messages import (
+    AnswerBody,
+    FeedEnd,
+    FromNode,
+    Outcome,
+    Query,
+    Submit,
+    Subscribe,
+    Unsubscribe,
+)
+from protocol.rights import view_of
 from protocol.session import EnrolledKey, Phase, ServerSession
 from protocol.websocket import ServerWebSocket
 
@@ -34,6 +45,7 @@ class Services(Struct, frozen=True):
       shard: the shard as it is now; it may have been started again.
       desk: answers questions.
       fleet: lists, commands and orders.
+      feeds: lets services follow the journal.
       keys: who may connect.
       latest_ms: the time by which keys expire.
       now_ms: the host's clock; deadlines do not run on it, for it may be set.
@@ -43,6 +55,7 @@ class Services(Struct, frozen=True):
     shard: Callable[[], Shard]
     desk: Desk
     fleet: Fleet
+    feeds: Feeds
     keys: Keys
     latest_ms: LatestTime
     now_ms: Callable[[], int]
@@ -61,6 +74,7 @@ class TerminalActor:
         self._transport = transport
         self._services = services
         self._shard = services.shard()
+        self._following = Following(services.feeds, self, self._shard)
         self._websocket = ServerWebSocket()
         self._gone_by_s = math.inf
         self._second = 0
@@ -82,7 +96,7 @@ class TerminalActor:
         life.ready()
         try:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._read, nursery.cancel_scope)
+                nursery.start_soon(self._read, nursery)
                 nursery.start_soon(self._transport.flush)
                 await life.stopping.wait()
                 # What was taken is answered first; then the terminal is told to come again.
@@ -94,11 +108,11 @@ class TerminalActor:
             self._services.fleet.leave(self)
             self._transport.close()
 
-    async def _read(self, scope: trio.CancelScope) -> None:
+    async def _read(self, nursery: trio.Nursery) -> None:
         failure: Exception | None = None
         try:
             while not self._websocket.closed and (data := await self._transport.receive()):
-                self._take(data)
+                self._take(data, nursery)
         except Exception as defect:  # noqa: BLE001 - it is raised when the terminal was told
             failure = defect
             self._fail(ProtocolViolation(Code.INTERNAL_ERROR))
@@ -108,7 +122,7 @@ class TerminalActor:
             # Also when the tree stops meanwhile: a defect is never lost.
             if failure is not None:
                 raise failure
-        scope.cancel()
+        nursery.cancel_scope.cancel()
 
     async def _linger(self) -> None:
         # The other side may still be sending: a hard close now would throw away our last frame.
@@ -117,7 +131,7 @@ class TerminalActor:
             while await self._transport.receive():
                 pass
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, nursery: trio.Nursery) -> None:
         session, websocket = self.session, self._websocket
         now_ms = self._services.now_ms()
         self._begin_second()
@@ -133,6 +147,8 @@ class TerminalActor:
                 at_once += self._shard.submit(self, session.terminal, wanted.transactions)
             elif isinstance(wanted, Query):
                 self._services.desk.ask(self, session.terminal, wanted)
+            elif isinstance(wanted, Subscribe | Unsubscribe):
+                self._following.take(wanted, view_of(session.role), nursery)
             elif wanted is not None:
                 self._services.fleet.take(self, session.terminal, wanted)
             elif not self._known and session.phase is Phase.READY:
@@ -182,6 +198,23 @@ class TerminalActor:
     def unsent_bytes(self) -> int:
         """What was said and not sent yet."""
         return self._transport.unsent_bytes
+
+    @property
+    def open(self) -> bool:
+        """Whether anything can still be said."""
+        return self._websocket.open
+
+    async def wait_low(self) -> None:
+        """Wait until little waits to be sent."""
+        await self._transport.wait_low()
+
+    def send_feed(self, payload: bytes) -> None:
+        """Tell the terminal what it follows."""
+        self._send(payload)
+
+    def end_feed(self, end: FeedEnd) -> None:
+        """Tell the terminal why it follows no more."""
+        self._send(self.session.end_feed(end))
 
     def check_deadline(self) -> None:
         """End the connection if it was silent for too long, or does not hang up when told to."""

@@ -79,6 +79,10 @@ class TlsTransport:
         """What the kernel has not taken yet."""
         return self._line.unsent_bytes
 
+    async def wait_low(self) -> None:
+        """Wait until little is unsent, or the connection is closed."""
+        await self._line.wait_low()
+
     async def flush(self) -> None:
         """Send what could not be sent at once, whenever there is some, until closed."""
         await self._line.flush()

@@ -36,6 +36,10 @@ class Transport(Protocol):
         """What waits for `flush`."""
         ...
 
+    async def wait_low(self) -> None:
+        """Wait until little is unsent, or the connection closed; it is so when this returns."""
+        ...
+
     def send_eof(self) -> None:
         """Say that nothing more will be sent, so that the other side hangs up."""
         ...
@@ -66,6 +70,7 @@ class SocketTransport:
         self._unsent = bytearray()
         self._unsent_bytes_max = unsent_bytes_max
         self._full = trio.Event()
+        self._low = trio.Event()
         self._closed = False
 
     async def receive(self) -> bytes:
@@ -122,6 +127,20 @@ class SocketTransport:
                 self.close()
                 return
             del self._unsent[:sent]
+            if len(self._unsent) <= limits.OUTPUT_LOW_BYTES:
+                self._wake_low()
+
+    async def wait_low(self) -> None:
+        """Wait until at most `OUTPUT_LOW_BYTES` are unsent, or the connection is closed.
+
+        Several may wait: the first to go on may send, and the others see what it left.
+        """
+        while len(self._unsent) > limits.OUTPUT_LOW_BYTES and not self._closed:
+            await self._low.wait()
+
+    def _wake_low(self) -> None:
+        self._low.set()
+        self._low = trio.Event()
 
     @property
     def unsent_bytes(self) -> int:
@@ -149,6 +168,7 @@ class SocketTransport:
             return
         self._closed = True
         self._full.set()
+        self._wake_low()
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
 

@@ -8,11 +8,12 @@
     │   ├── accept, sweep, keys, certificates
     │   └── terminal-n          one for each connection, temporary
     ├── fleet                   lists, commands, orders
-    └── desk                    answers questions
+    ├── desk                    answers questions
+    └── feeds                   watches over what consumers follow
 
 A shard that fails is opened anew from its journal, and all behind it with it: terminals reconnect
-and send again, which is always safe. Fleet and desk stand last: no terminal goes down with them. A
-failed flush of the journal is never retried: it ends the tree.
+and send again, which is always safe. Fleet, desk and feeds stand last: no terminal goes down with
+them. A failed flush of the journal is never retried: it ends the tree.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 
+from msgspec import Struct
+
 from actors import limits
 from actors.certificates import Certificates
 from actors.checkpointer import Checkpointer
 from actors.committer import Committer
 from actors.desk import Desk
 from actors.errors import FATAL
+from actors.feed import Feeds
 from actors.fleet.answers import FleetDesk
 from actors.fleet.fleet import Fleet
 from actors.keys import Keys, LatestTime
@@ -45,6 +49,7 @@ from actors.runtime import (
 from actors.seams import Seams
 from actors.shard import Shard
 from actors.terminal import Services
+from protocol.redaction import Pseudonym
 from storage.shard_store import ShardStore
 from storage.store import Store
 
@@ -53,14 +58,26 @@ _MANY_LIVES = Intensity(restarts_max=20)
 """More than fit into the period between waits that double: it is tried again for ever."""
 
 
+class Stores(Struct, frozen=True):
+    """What a node keeps on disk: each call opens a store and closes it in the end; entering blocks.
+
+    Attributes:
+      shard: journal, views and book.
+      fleet: terminals, lists and commands.
+    """
+
+    shard: Callable[[], AbstractContextManager[ShardStore]]
+    fleet: Callable[[], AbstractContextManager[Store]]
+
+
 class NodeTree:
     """One node: its shard, its listener, its fleet, its desk.
 
     Args:
-      open_store: opens the shard's store and closes it in the end; entering it blocks.
-      open_fleet: opens the store of the fleet, likewise.
+      stores: what it keeps on disk.
       listening: a listening socket, which stays the caller's.
       keys: who may connect.
+      pseudonym: stands for a card where cards are not shown.
       seams: time, chance and threads.
       report: takes what supervisors report.
       note: takes one line for the operator.
@@ -70,29 +87,30 @@ class NodeTree:
     def __init__(
         self,
         *,
-        open_store: Callable[[], AbstractContextManager[ShardStore]],
-        open_fleet: Callable[[], AbstractContextManager[Store]],
+        stores: Stores,
         listening: ListeningSocket,
         keys: Keys,
+        pseudonym: Pseudonym,
         seams: Seams,
         report: Reporter,
         note: Callable[[str], None],
         certificates: Certificates | None = None,
     ) -> None:
-        self._open_store = open_store
+        self._stores = stores
         self._seams = seams
         self._report = report
         self._note = note
         self._shard: Shard | None = None
         self._shard_supervisor: Supervisor | None = None
         self.fleet = Fleet(
-            open_store=open_fleet, cards_issued=self._cards_issued, seams=seams, note=note
+            open_store=stores.fleet, cards_issued=self._cards_issued, seams=seams, note=note
         )
         fleet_desk = FleetDesk(self.fleet, snapshot=self.snapshot, seams=seams)
         desk = Desk(self.shard, fleet_desk, offload=seams.offload, report=report)
+        feeds = Feeds(pseudonym, offload=seams.offload, report=report)
         latest_ms = LatestTime(seams.now_ms, lambda: self.shard().book.decided_ms)
         services = Services(
-            self.shard, desk, self.fleet, keys, latest_ms, seams.now_ms, seams.nonce
+            self.shard, desk, self.fleet, feeds, keys, latest_ms, seams.now_ms, seams.nonce
         )
         self.listener = Listener(
             listening,
@@ -104,13 +122,13 @@ class NodeTree:
         )
         self.supervisor = Supervisor(
             "node",
-            self._children(desk),
+            self._children(desk, feeds),
             strategy=Strategy.REST_FOR_ONE,
             report=report,
             chance=seams.chance,
         )
 
-    def _children(self, desk: Desk) -> list[ChildSpec]:
+    def _children(self, desk: Desk, feeds: Feeds) -> list[ChildSpec]:
         return [
             ChildSpec(
                 "shard",
@@ -130,6 +148,7 @@ class NodeTree:
                 mailbox=self.fleet.trace,
             ),
             ChildSpec("desk", desk.run, intensity=_MANY_LIVES, fatal=FATAL, mailbox=desk.trace),
+            ChildSpec("feeds", feeds.run, fatal=FATAL),
         ]
 
     def shard(self) -> Shard:
@@ -146,7 +165,7 @@ class NodeTree:
 
     async def _run_shard(self, life: Life) -> None:
         with ExitStack() as held:
-            store = await self._seams.offload(partial(held.enter_context, self._open_store()))
+            store = await self._seams.offload(partial(held.enter_context, self._stores.shard()))
             shard = self._shard = Shard(store, now_ms=self._seams.now_ms)
             committer = Committer(shard, offload=self._seams.offload, report=self._note)
             checkpointer = Checkpointer(shard, offload=self._seams.offload, report=self._note)

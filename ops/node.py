@@ -11,7 +11,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -25,10 +25,11 @@ from actors.errors import ShardBroken
 from actors.listener import open_listening_socket
 from actors.runtime import Escalation, Event, Report
 from actors.seams import Seams
-from actors.tree import NodeTree
+from actors.tree import NodeTree, Stores
 from engine.keys import Role
 from ops.open_files import allow_files
 from ops.tls_files import TlsFiles
+from protocol.redaction import pseudonyms
 from protocol.session import EnrolledKey
 from storage.errors import StorageError
 from storage.fleet.tables import FLEET_REMEDY, FLEET_TABLES
@@ -37,6 +38,7 @@ from storage.journal import TABLES as JOURNAL_TABLES
 from storage.key_store import KEYS_REMEDY, KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
 from storage.process_store import ProcessStore
+from storage.secret_file import SECRET_BYTES, kept_secret
 from storage.shard_store import ShardStore
 from storage.view_rows import VIEWS_REMEDY, VIEWS_TABLES
 
@@ -114,14 +116,13 @@ async def run_node(
         folder = held.enter_context(DataFolder.open(data, create=True))
         store = LmdbStore(folder.keys, tables=KEYS_TABLES, remedy=KEYS_REMEDY)
         keys = KeyStore(held.enter_context(closing(store)))
+        secret = kept_secret(folder.pseudonyms, partial(os.urandom, SECRET_BYTES))
         listening = held.enter_context(open_listening_socket(host, port))
         tree = NodeTree(
-            open_store=lambda: _open_shard(folder),
-            open_fleet=lambda: closing(
-                LmdbStore(folder.fleet, tables=FLEET_TABLES, remedy=FLEET_REMEDY)
-            ),
+            stores=Stores(partial(_open_shard, folder), partial(_open_fleet, folder)),
             listening=listening,
             keys=_FirstUse(keys) if dev else keys,
+            pseudonym=pseudonyms(secret),
             seams=seams,
             report=_report,
             note=log.warning,
@@ -174,6 +175,10 @@ def role_by_name(terminal: str) -> Role:
         if terminal.startswith(f"{role}-"):
             return role
     return "service"
+
+
+def _open_fleet(folder: DataFolder) -> AbstractContextManager[LmdbStore]:
+    return closing(LmdbStore(folder.fleet, tables=FLEET_TABLES, remedy=FLEET_REMEDY))
 
 
 class _FirstUse:

@@ -41,6 +41,18 @@ QUERIES_OPEN_MAX: Final = 16
 STATEMENT_LINES_MAX: Final = 100
 """Of one answer; a longer statement is asked for in pages."""
 
+SUBSCRIPTIONS_OPEN_MAX: Final = 4
+"""Of one connection: a consumer has one or two; each may hold a whole message back."""
+
+SUBSCRIBE_RETRY_MS: Final = 10_000
+"""When to subscribe again where there is no room: consumers stay for days."""
+
+FEED_ENTRIES_MAX: Final = 500
+"""Of one `feed`: half a frame of ordinary taps, read and encoded in a few milliseconds."""
+
+FILTER_NAMES_MAX: Final = 32
+"""Names in one condition of a filter: more intents, operators and banks than there are."""
+
 HANDSHAKE_S: Final = 10
 """From the connection to `ready`."""
 

@@ -8,7 +8,7 @@ the tests compare the two, and try every cell on a session and on a node.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -61,10 +61,15 @@ from protocol.messages import (
     Report,
     StatementOf,
     Submit,
+    Subscribe,
     TerminalsOf,
     TransactionOf,
     TreeOf,
+    Unsubscribe,
 )
+
+View: TypeAlias = Literal["whole", "redacted"]
+"""How much of an entry is shown."""
 
 
 class Right(StrEnum):
@@ -87,6 +92,8 @@ class Right(StrEnum):
     """Of no single card: another kind of account, or the purses of all cards together."""
     TRIAL = "trial"
     """It tries what this role may submit."""
+    REDACTED = "redacted"
+    """Without what is personal."""
 
 
 class Row(NamedTuple):
@@ -100,7 +107,7 @@ class Row(NamedTuple):
 
 _NOBODY: Final = Row(Right.NO, Right.NO, Right.NO, Right.NO)
 
-YES, NO, INNER, OWN, MAIN_PURSE, FARES, PURSES, SUMS, TRIAL = Right
+YES, NO, INNER, OWN, MAIN_PURSE, FARES, PURSES, SUMS, TRIAL, REDACTED = Right
 
 # fmt: off
 RIGHTS: Final[dict[type[Struct], Row]] = {
@@ -110,6 +117,8 @@ RIGHTS: Final[dict[type[Struct], Row]] = {
     Heartbeat:     Row(YES,        YES,     YES,      YES),
     Submit:        Row(INNER,      INNER,   INNER,    INNER),
     Query:         Row(INNER,      INNER,   INNER,    INNER),
+    Subscribe:     Row(NO,         YES,     YES,      REDACTED),
+    Unsubscribe:   Row(NO,         YES,     YES,      YES),
     Holds:         Row(YES,        NO,      NO,       NO),
     Fetch:         Row(YES,        NO,      NO,       NO),
     Report:        Row(YES,        NO,      NO,       NO),
@@ -168,7 +177,7 @@ def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Acti
     if right is YES:
         return True
     match right, what:
-        case Right.INNER, _:
+        case (Right.INNER, _) | (Right.REDACTED, Subscribe()):
             return True
         case Right.OWN, Reversal() | Refund() | TransactionOf():
             return what.terminal == terminal
@@ -184,6 +193,12 @@ def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Acti
             return may(role, terminal, what.transaction.intent)
         case _:
             return False
+
+
+def view_of(role: Role) -> View:
+    """Return how much of the journal a role sees that may follow it."""
+    right: Right = getattr(RIGHTS[Subscribe], role)
+    return "redacted" if right is REDACTED else "whole"
 
 
 def _shares_fares(group: Group) -> bool:

@@ -5,7 +5,8 @@
 No I/O, no clock and no chance: the time comes with each call, the nonce with the session. The
 host's clock (`now_ms`) is only told on; deadlines run on one that nobody can set (`now_s`). What
 the session has to say itself stands in `outbox`; the answers to transactions and questions are made
-by `answer` and `answer_query`, which give back what the question took.
+by `answer` and `answer_query`, which give back what the question took, and `end_feed` gives back
+what a subscription took.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from protocol.messages import (
     Challenge,
     Error,
     Failed,
+    FeedEnd,
     Fetch,
     FromNode,
     FromTerminal,
@@ -52,10 +54,13 @@ from protocol.messages import (
     Statement,
     StatementOf,
     Submit,
+    Subscribe,
+    Unsubscribe,
     name_of,
     proof_text,
 )
 from protocol.rights import may
+from protocol.subscriptions import Subscriptions
 
 
 class EnrolledKey(Protocol):
@@ -90,7 +95,18 @@ CertifiedNames: TypeAlias = Callable[[], frozenset[str] | None]
 """Tells the names in the certificate of the connection; None where none was demanded."""
 
 
-Wanted: TypeAlias = Submit | Query | Heartbeat | Holds | Fetch | Report | JournalPart | Order
+Wanted: TypeAlias = (
+    Submit
+    | Query
+    | Subscribe
+    | Unsubscribe
+    | Heartbeat
+    | Holds
+    | Fetch
+    | Report
+    | JournalPart
+    | Order
+)
 """Messages that somebody else has to look at. A heartbeat has its pulse already."""
 
 
@@ -176,6 +192,7 @@ class ServerSession:
         self._bounds = bounds
         self._queries_open: set[int] = set()
         self._orders_open = 0
+        self._subscriptions = Subscriptions()
 
     # --- what comes in ------------------------------------------------------------------------
 
@@ -289,6 +306,11 @@ class ServerSession:
             payload = encode(Answer(query_id, body))
         return payload
 
+    def end_feed(self, end: FeedEnd) -> bytes:
+        """Return the payload that ends a subscription; its id is free again."""
+        self._subscriptions.end(end.id)
+        return encode(end)
+
     # --- messages -----------------------------------------------------------------------------
 
     def _count_frame(self, now_ms: int) -> None:
@@ -326,6 +348,10 @@ class ServerSession:
                 return self._take_query(message)
             case Order() | JournalPart():
                 return self._take_order(message)
+            case Subscribe():
+                return self._take_subscribe(message)
+            case Unsubscribe():
+                return message if message.id in self._subscriptions else None
             case Heartbeat():
                 self.last_heartbeat = message
                 self.outbox.append(encode(Pulse(message.at_ms, now_ms)))
@@ -386,6 +412,12 @@ class ServerSession:
                 return Failed(QueryCode.QUESTION_INVALID, "query.question.at_ms", text)
             case _:
                 return None
+
+    def _take_subscribe(self, message: Subscribe) -> Subscribe | None:
+        if refusal := self._subscriptions.take(message):
+            self.outbox.append(self.end_feed(refusal))
+            return None
+        return message
 
     def _take_hello(self, message: Hello, now_ms: int) -> None:
         if VERSION not in message.versions:

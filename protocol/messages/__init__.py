@@ -27,6 +27,15 @@ from protocol.messages.commands import (
     Report,
     ReportText,
 )
+from protocol.messages.feed import (
+    Feed,
+    FeedEnd,
+    FeedEntry,
+    Filter,
+    IntentName,
+    Subscribe,
+    Unsubscribe,
+)
 from protocol.messages.fleet import (
     CommandFound,
     CommandOf,
@@ -104,10 +113,32 @@ from protocol.messages.transactions import (
 )
 
 FromTerminal: TypeAlias = (
-    Hello | Prove | Submit | Query | Heartbeat | Holds | Fetch | Report | JournalPart | Order
+    Hello
+    | Prove
+    | Submit
+    | Query
+    | Subscribe
+    | Unsubscribe
+    | Heartbeat
+    | Holds
+    | Fetch
+    | Report
+    | JournalPart
+    | Order
 )
 FromNode: TypeAlias = (
-    Challenge | Ready | Outcomes | Answer | Pulse | Offer | Chunk | Command | Receipt | Error
+    Challenge
+    | Ready
+    | Outcomes
+    | Answer
+    | Feed
+    | FeedEnd
+    | Pulse
+    | Offer
+    | Chunk
+    | Command
+    | Receipt
+    | Error
 )
 
 
@@ -141,7 +172,11 @@ __all__ = [
     "DryRun",
     "Error",
     "Failed",
+    "Feed",
+    "FeedEnd",
+    "FeedEntry",
     "Fetch",
+    "Filter",
     "FleetAnswer",
     "FleetQuestion",
     "Found",
@@ -151,6 +186,7 @@ __all__ = [
     "HeldList",
     "Hello",
     "Holds",
+    "IntentName",
     "JournalFound",
     "JournalLine",
     "JournalOf",
@@ -188,6 +224,7 @@ __all__ = [
     "StatementLine",
     "StatementOf",
     "Submit",
+    "Subscribe",
     "TerminalRow",
     "Terminals",
     "TerminalsOf",
@@ -196,6 +233,7 @@ __all__ = [
     "TreeOf",
     "TreeRow",
     "Trial",
+    "Unsubscribe",
     "name_of",
     "proof_text",
 ]

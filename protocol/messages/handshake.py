@@ -11,7 +11,10 @@ from engine.transaction import Name, TimeMs
 from protocol import limits
 from protocol.messages.base import SUBPROTOCOL, Key, Message, ShortText, Signature
 
-CAPABILITIES: Final = ("submit", "query", "dry_run", "lists", "commands", "orders")
+CAPABILITIES: Final = (
+    *("submit", "query", "dry_run", "lists", "commands", "orders"),
+    "feed",
+)
 
 
 class Hello(Message, frozen=True, tag="hello"):

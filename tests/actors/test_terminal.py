@@ -11,6 +11,7 @@ import trio.testing
 
 from actors import limits
 from actors.errors import ShardBroken
+from actors.feed import Feeds
 from actors.keys import LatestTime
 from actors.shard import Shard
 from actors.terminal import Services, TerminalActor
@@ -19,7 +20,18 @@ from protocol.limits import HANDSHAKE_BYTES_MAX, HANDSHAKE_S, IDLE_S
 from protocol.messages import Failed
 from protocol.session import KeyName
 from tests.actors.test_committer import a_life
-from tests.actors.world import CARD, Clock, Disk, commit, desk_on, fleet_on
+from tests.actors.world import (
+    CARD,
+    Clock,
+    Disk,
+    Sender,
+    commit,
+    desk_on,
+    fleet_on,
+    on_the_spot,
+    tap,
+    unreported,
+)
 from tests.protocol import peer
 
 
@@ -49,6 +61,9 @@ class Wire:
     @property
     def unsent_bytes(self) -> int:
         return 0
+
+    async def wait_low(self) -> None:
+        await trio.lowlevel.checkpoint()
 
     def send_eof(self) -> None:
         self.eof_sent = True
@@ -95,12 +110,14 @@ class Stage:
         # It takes orders, and never gets round to them.
         self.fleet.store = disk.fleet
         self.desk = desk_on(shard, fleet=self.fleet)
+        self.feeds = Feeds(str.upper, offload=on_the_spot, report=unreported)
         self.actor = TerminalActor(
             self.wire,
             Services(
                 shard=lambda: shard,
                 desk=self.desk,
                 fleet=self.fleet,
+                feeds=self.feeds,
                 keys=self,
                 latest_ms=LatestTime(clock, int),
                 now_ms=clock,
@@ -207,6 +224,53 @@ async def test_a_question_goes_to_the_desk_and_its_answer_comes_back(
         assert stage.desk.trace().depth == 1
         stage.actor.answer_query(5, Failed("busy", "", "", 200))
         assert stage.wire.take() == [["answer", 5, ["failed", "busy", "", "", 200]]]
+
+
+async def test_a_service_follows_the_journal_until_it_has_enough(
+    shard: Shard, clock: Clock, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with ready(shard, clock, key=peer.StoredKey("service")) as stage:
+        stage.wire.put(peer.masked(peer.pack("subscribe", 5, 1, [["top_up", "tap"]])))
+        await trio.sleep(1)
+        ((name, number, entries, following, head),) = stage.wire.take()
+        assert (name, number, following, head) == ("feed", 5, 2, 2)
+        assert isinstance(entries, list)
+        ((position, entry),) = entries
+        assert (position, entry[3][:3]) == (1, ["top_up", CARD, 100_000])
+        stage.wire.put(peer.masked(peer.submit()))
+        await trio.sleep(1)
+        commit(shard)
+        await trio.sleep(1)
+        outcome, feed = stage.wire.take()
+        assert (outcome[0], feed[0], feed[3:]) == ("outcome", "feed", [3, 3])
+        stage.wire.put(peer.masked(peer.pack("unsubscribe", 5)))
+        await trio.sleep(1)
+        assert stage.wire.take() == [["feed_end", 5, "", "", "", 0]]
+        assert stage.feeds.count == 0
+
+
+async def test_a_subscription_ends_with_its_connection(
+    shard: Shard, clock: Clock, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with ready(shard, clock, key=peer.StoredKey("observer")) as stage:
+        # In one go: what is not begun yet can be ended.
+        said = await stage.say(peer.pack("subscribe", 5, 1), peer.pack("unsubscribe", 5))
+        assert said == [["feed_end", 5, "", "", "", 0]]
+        stage.wire.put(peer.masked(peer.pack("subscribe", 5, 1)))
+        await trio.sleep(1)
+        assert stage.feeds.count == 1
+        stage.wire.put(peer.masked(b"\xc1"))
+        await trio.sleep(1)
+        assert [message[0] for message in stage.wire.take()] == ["feed", "error", "close"]
+        commit_one(shard)
+        await trio.sleep(1)
+        assert stage.wire.take() == [], "nothing follows the last word"
+        assert stage.feeds.count == 0
+
+
+def commit_one(shard: Shard) -> None:
+    shard.submit(Sender(), "GATE-2", [tap(1, 0)])
+    commit(shard)
 
 
 async def test_a_broken_rule_closes_this_connection_with_its_code(

@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from actors import limits
 from actors.tls import TlsTransport
 from actors.transport import Transport
 from tests.actors.secured import Secured, lines, shaken
@@ -142,3 +143,62 @@ async def test_a_half_close_tells_the_other_side_that_nothing_follows(pair: Pair
     other.close()
     transport.close()
     transport.send_eof()
+
+
+async def test_who_waits_for_little_to_be_unsent_goes_on_when_it_is(pair: Pair) -> None:
+    transport, other = pair
+    await transport.wait_low()
+    for _ in range(20):
+        transport.send_nowait(bytes(1_000_000))
+    unsent_at: list[int] = []
+
+    async def wait() -> None:
+        await transport.wait_low()
+        unsent_at.append(transport.unsent_bytes)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(transport.flush)
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert not unsent_at, "nobody reads"
+        received = 0
+        while received < 20_000_000:
+            received += len(await trio.to_thread.run_sync(other.recv, 1_000_000))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert unsent_at[0] <= limits.OUTPUT_LOW_BYTES
+        transport.close()
+
+
+async def test_of_those_who_wait_the_first_may_fill_it_again(pair: Pair) -> None:
+    transport, other = pair
+    for _ in range(20):
+        transport.send_nowait(bytes(1_000_000))
+    sent: list[int] = []
+
+    async def follow(number: int) -> None:
+        await transport.wait_low()
+        transport.send_nowait(bytes(20_000_000))
+        sent.append(number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(3):
+            nursery.start_soon(follow, number)
+        nursery.start_soon(transport.flush)
+        received = 0
+        while received < 20_000_000:
+            received += len(await trio.to_thread.run_sync(other.recv, 1_000_000))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert len(sent) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_closes_lets_go_of_those_who_wait(pair: Pair) -> None:
+    transport, _ = pair
+    for _ in range(20):
+        transport.send_nowait(bytes(1_000_000))
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(transport.wait_low)
+            await trio.testing.wait_all_tasks_blocked()
+            transport.close()
+        await transport.wait_low()

@@ -21,7 +21,7 @@ from actors.certificates import CertificateFiles, Certificates
 from actors.listener import open_listening_socket
 from actors.runtime import Event, FatalFailure, Mailbox, Node, Report, State
 from actors.seams import Seams
-from actors.tree import NodeTree
+from actors.tree import NodeTree, Stores
 from bench.line import Line, LineBroken, new_key, open_line, submit_frame
 from engine.accounts import PURSE
 from engine.book import Book
@@ -55,10 +55,10 @@ class World:
         host, port = listening.getsockname()
         self.url = f"{'wss' if files else 'ws'}://{host}:{port}"
         self.tree = NodeTree(
-            open_store=self._open,
-            open_fleet=disk.open_fleet,
+            stores=Stores(self._open, disk.open_fleet),
             listening=listening,
             keys=self.keys,
+            pseudonym=str.upper,
             seams=Seams(clock, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,
             note=self._note,
@@ -104,7 +104,8 @@ async def test_taps_go_through_and_the_tree_can_be_read(world: World) -> None:
             assert world.tree.listener.connections == 1
             tree = world.tree.snapshot()
             line.close()
-    shard, listener, fleet, desk = tree.children
+    shard, listener, fleet, desk, feeds = tree.children
+    assert feeds.name == "feeds"
     assert [child.name for child in shard.children] == ["checkpointer", "committer"]
     assert shard.children[1].mailbox is not None
     assert shard.children[1].mailbox.accepted == 2

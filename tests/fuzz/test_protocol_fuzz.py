@@ -76,6 +76,9 @@ PAYLOADS: Final = (
     pack("query", 2, ["statement", 1, "C", 7, 100]),
     pack("query", 3, ["transaction", TERMINAL, 1]),
     pack("query", 4, ["dry_run", [1, NOW_MS, TAP]]),
+    pack("subscribe", 1, 5),
+    pack("subscribe", 2, 0, [["tap", "group"], ["transjakarta"], ["dki"], ["kjp"]]),
+    pack("unsubscribe", 1),
     pack("heartbeat", NOW_MS, 3),
 )
 FRAMES: Final = (
@@ -95,7 +98,8 @@ FRAMES: Final = (
 def state(session: ServerSession) -> tuple[object, ...]:
     """Return what a rejected payload must leave as it is."""
     names = (session.terminal, session.software, session.role)
-    return (*names, session.credits, session.last_heartbeat)
+    following = [number for number in range(8) if number in session._subscriptions]  # noqa: SLF001
+    return (*names, session.credits, session.last_heartbeat, following)
 
 
 class Sessions:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.errors import Code, ProtocolViolation
-from protocol.messages import Outcome, Query, Submit
+from protocol.messages import FeedEnd, Outcome, Query, Submit, Unsubscribe
 from protocol.session import Phase
 from tests.protocol.peer import (
     BINARY,
@@ -33,11 +33,13 @@ from tests.protocol.peer import (
 
 CREDITS: Final = 10
 QUERIES: Final = 3
+FEEDS: Final = 4
 BALANCE: Final = ["balance", 1, "C"]
 steps = st.one_of(
     st.sampled_from(["hello", "prove", "heartbeat", "answer"]).map(lambda name: (name, 0)),
     st.tuples(st.just("submit"), st.integers(1, 6)),
     st.tuples(st.just("query"), st.integers(1, 5)),
+    st.tuples(st.sampled_from(["subscribe", "unsubscribe"]), st.integers(1, 6)),
 )
 
 
@@ -48,6 +50,7 @@ class Model:
         self.phase = "new"
         self.unanswered = 0
         self.queries: set[int] = set()
+        self.feeds: set[int] = set()
 
     def refusal(self, name: str, number: int) -> Code | None:
         """Return why a message is refused; it counts where it is not."""
@@ -64,8 +67,20 @@ class Model:
             if len(self.queries) == QUERIES:
                 return Code.QUERIES_EXCEEDED
             self.queries.add(number)
-        elif name != "heartbeat":
+        elif name == "subscribe":
+            if number in self.feeds:
+                return Code.FIELD_INVALID
+        elif name in {"hello", "prove"}:
             self.phase = "challenged" if name == "hello" else "ready"
+        return None
+
+    def follow(self, name: str, number: int) -> str | None:
+        """Return what becomes of a message about a subscription, which the session hands on."""
+        if name == "subscribe" and len(self.feeds) < FEEDS:
+            self.feeds.add(number)
+            return name
+        if name == "unsubscribe" and number in self.feeds:
+            return name
         return None
 
 
@@ -77,6 +92,8 @@ def message(name: str, number: int) -> bytes:
         "heartbeat": pack("heartbeat", number),
         "submit": submit(number),
         "query": pack("query", number, BALANCE),
+        "subscribe": pack("subscribe", number, 0),
+        "unsubscribe": pack("unsubscribe", number),
     }[name]
 
 
@@ -85,7 +102,7 @@ handshakes = st.sampled_from([[("hello", 0), ("prove", 0)]] * 9 + [[]])
 
 @given(st.builds(operator.add, handshakes, st.lists(steps, max_size=30)))
 def test_a_session_takes_and_refuses_what_its_model_does(drawn: list[tuple[str, int]]) -> None:
-    session = new_session(StoredKey(), credits_max=CREDITS, queries_open_max=QUERIES)
+    session = new_session(StoredKey("service"), credits_max=CREDITS, queries_open_max=QUERIES)
     model = Model()
     for name, number in drawn:
         if name == "answer":
@@ -101,6 +118,12 @@ def test_a_session_takes_and_refuses_what_its_model_does(drawn: list[tuple[str, 
             refused = None
             assert isinstance(taken, Submit) == (name == "submit")
             assert isinstance(taken, Query) == (name == "query")
+            if name in {"subscribe", "unsubscribe"}:
+                told = None if taken is None else str(taken.__struct_config__.tag)
+                assert told == model.follow(name, number)
+            if isinstance(taken, Unsubscribe):
+                session.end_feed(FeedEnd(number))
+                model.feeds.remove(number)
         assert refused is expected
         assert session.credits == CREDITS - model.unanswered
         if expected:

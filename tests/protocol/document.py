@@ -33,7 +33,10 @@ from protocol.messages import (
     CommandPlace,
     CommandRow,
     DraftRow,
+    FeedEntry,
+    Filter,
     HeldList,
+    IntentName,
     JournalLine,
     ListRow,
     Outcome,
@@ -74,6 +77,8 @@ RECORDS: Final[dict[type[Struct], str]] = {
     CommandRow: "command row",
     CommandPlace: "command place",
     JournalLine: "journal line",
+    Filter: "filter",
+    FeedEntry: "feed entry",
 }
 
 
@@ -164,6 +169,8 @@ def _plain_type(kind: Type) -> str:
             return _sized("text", kind.min_length, kind.max_length)
         case BytesType():
             return _sized("bytes", kind.min_length, kind.max_length)
+        case LiteralType(values=values) if set(values) == set(get_args(IntentName)):
+            return "intent name"
         case LiteralType():
             return _in_order(" or ".join(f'"{value}"' for value in kind.values))
         case EnumType():
@@ -184,4 +191,7 @@ def _sized(name: str, low: int | None, high: int | None) -> str:
 def _default(field: Field) -> str:
     if field.default is NODEFAULT:
         return ""
+    if isinstance(field.default, Struct):
+        # All of its fields have a default: none need be sent.
+        return "[]"
     return "nil" if field.default is None else json.dumps(field.default)

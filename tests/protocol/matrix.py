@@ -59,9 +59,11 @@ from protocol.messages import (
     Report,
     StatementOf,
     Submit,
+    Subscribe,
     TerminalsOf,
     TransactionOf,
     TreeOf,
+    Unsubscribe,
 )
 from protocol.rights import Right
 from tests.protocol import document
@@ -94,7 +96,7 @@ class Sample(NamedTuple):
 
     def expected(self, right: str) -> bool:
         """Tell whether who has this right for this kind may send it."""
-        return right == Right.YES or right in self.meets
+        return right in {Right.YES, Right.REDACTED} or right in self.meets
 
 
 def samples(terminal: str) -> Iterator[Sample]:
@@ -102,6 +104,8 @@ def samples(terminal: str) -> Iterator[Sample]:
     yield Sample(Hello((1,), terminal, bytes(32)))
     yield Sample(Prove(bytes(64)))
     yield Sample(Heartbeat(1))
+    yield Sample(Subscribe(1, 0))
+    yield Sample(Unsubscribe(1))
     yield Sample(Holds(()))
     yield Sample(Fetch("deny", 1, 0, 0))
     yield Sample(Report("ani/1", "done"))

@@ -12,8 +12,21 @@ from engine.decisions import decide
 from engine.moment import moment
 from engine.seen import Seen
 from engine.transaction import Entry, Transaction
+from protocol.codec import encode
 from protocol.errors import ProtocolViolation
-from protocol.messages import Balance, BalanceOf, Outcome, Query, Submit
+from protocol.filters import matcher
+from protocol.messages import (
+    Balance,
+    BalanceOf,
+    Feed,
+    FeedEnd,
+    FeedEntry,
+    Outcome,
+    Query,
+    Submit,
+    Subscribe,
+    Unsubscribe,
+)
 from protocol.session import ServerSession
 from tests.protocol.peer import StoredKey
 
@@ -76,7 +89,7 @@ class SmallBook(Book):
 
 
 class SmallNode:
-    """A node that serves one terminal, whatever its key."""
+    """A node that serves one terminal, whatever its key, as a service."""
 
     def __init__(self, book: SmallBook) -> None:
         self.book = book
@@ -84,7 +97,7 @@ class SmallNode:
         self.session = ServerSession(
             NONCE,
             0.0,
-            lambda _terminal, _key: StoredKey(),
+            lambda _terminal, _key: StoredKey("service"),
             lambda terminal: (book.terminals.get(terminal) or Seen()).high,
         )
 
@@ -105,7 +118,20 @@ class SmallNode:
             said.append(self.session.answer(outcomes))
         if isinstance(wanted, Query):
             said.append(self.session.answer_query(wanted.id, self._balance(wanted)))
+        if isinstance(wanted, Subscribe):
+            said.append(encode(self._feed(wanted)))
+        if isinstance(wanted, Unsubscribe):
+            said.append(self.session.end_feed(FeedEnd(wanted.id)))
         return said
+
+    def _feed(self, wanted: Subscribe) -> Feed:
+        entries, matches = self.book.entries, matcher(wanted.filter)
+        found = [
+            FeedEntry(position, entries[position])
+            for position in range(wanted.position, len(entries))
+            if matches(entries[position])
+        ]
+        return Feed(wanted.id, tuple(found), len(entries), len(entries))
 
     def _balance(self, query: Query) -> Balance:
         question = query.question

@@ -21,8 +21,15 @@ from engine.transaction import (
     TopUp,
     Transaction,
 )
-from protocol.messages import BalanceOf, DryRun, Question, StatementOf, TransactionOf
-from protocol.rights import RIGHTS, Right, may
+from protocol.messages import (
+    BalanceOf,
+    DryRun,
+    Question,
+    StatementOf,
+    Subscribe,
+    TransactionOf,
+)
+from protocol.rights import RIGHTS, Right, may, view_of
 
 TAP = Tap("c", 1, "o", "in")
 ISSUE = Issue("c", "account", "b")
@@ -141,3 +148,8 @@ def test_questions_of_a_terminal_end_at_purses_and_its_own(
 ) -> None:
     assert may("terminal", "GATE-01", question) is terminal_may
     assert may("service", "GATE-01", question)
+
+
+def test_only_an_observer_sees_the_journal_without_what_is_personal() -> None:
+    assert {role for role in get_args(Role) if view_of(role) == "redacted"} == {"observer"}
+    assert not may("terminal", "GATE-01", Subscribe(1, 0))

@@ -18,7 +18,7 @@ from tests.protocol.peer import NOW_MS, TERMINAL, pack, ready_session, submit, u
 SAMPLES: Final = [*samples(TERMINAL)]
 TAP: Final[type[Struct]] = Tap
 HEARTBEAT: Final[type[Struct]] = Heartbeat
-SIMPLE: Final = {Right.YES, Right.NO, Right.INNER}
+SIMPLE: Final = {Right.YES, Right.NO, Right.INNER, Right.REDACTED}
 
 
 def refused(role: Role, sample: Sample) -> bool:

@@ -1,0 +1,98 @@
+"""Entries as they are shown to those who may count and may not know whose card it was.
+
+A card becomes a pseudonym: always the same one for the same card, so that counts by card come out
+right, and nothing that anybody without the node's secret could find the card by. Who decided what
+and why, what a card holds, and what a chip proved are left out.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from engine.accounts import PROGRAMME_PURSE, PURSE, Posting
+from engine.limits import NAME_LENGTH_MAX
+from engine.transaction import (
+    Adjustment,
+    Block,
+    Entry,
+    Group,
+    Intent,
+    Part,
+    Purchase,
+    Replace,
+    Tap,
+    TopUp,
+    Unblock,
+)
+
+Pseudonym: TypeAlias = Callable[[str], str]
+"""Returns what stands for a card."""
+
+SECRET_BYTES: Final = 32
+
+MARK: Final = "*"
+"""Stands before the digits of a pseudonym, and alone for what is left out: no name holds it."""
+
+_DIGITS: Final = 16
+"""64 bits: with ten million cards, one chance in 370,000 that any two share a pseudonym."""
+
+
+def pseudonyms(secret: bytes) -> Pseudonym:
+    """Return what gives each card its pseudonym: a keyed hash (HMAC-SHA256, RFC 2104)."""
+    assert len(secret) == SECRET_BYTES
+
+    def pseudonym(card: str) -> str:
+        return MARK + hmac.digest(secret, card.encode(), "sha256").hex()[:_DIGITS]
+
+    return pseudonym
+
+
+def redact(entry: Entry, pseudonym: Pseudonym) -> Entry:
+    """Return an entry without what is personal; its amounts and its other names stay."""
+    return replace(
+        entry,
+        intent=_redacted(entry.intent, pseudonym),
+        balance_rp=0,
+        postings=tuple(_line(posting, pseudonym) for posting in entry.postings),
+    )
+
+
+def _redacted(intent: Intent, pseudonym: Pseudonym) -> Intent:
+    match intent:
+        case Group():
+            return Group(tuple(_part(part, pseudonym) for part in intent.parts))
+        case Adjustment():
+            lines = tuple(_line(line, pseudonym) for line in intent.lines)
+            card = intent.card and pseudonym(intent.card)
+            return Adjustment(MARK, MARK, lines, card)
+        case Replace():
+            return Replace(pseudonym(intent.card), pseudonym(intent.new_card))
+        case Block() | Unblock():
+            return replace(intent, card=pseudonym(intent.card), reason=MARK)
+        case Tap() | Purchase() | TopUp():
+            return _part(intent, pseudonym)
+        case _:
+            return replace(intent, card=pseudonym(intent.card)) if intent.card else intent
+
+
+def _part(part: Part, pseudonym: Pseudonym) -> Part:
+    if not isinstance(part, Tap | Purchase | TopUp):
+        return part
+    # A proof is made with the chip's own key; that there was one stays.
+    proof = part.proof and MARK.encode()
+    return replace(part, card=pseudonym(part.card), proof=proof)
+
+
+def _line(posting: Posting, pseudonym: Pseudonym) -> Posting:
+    kind, owner, amount_rp = posting
+    if kind == PURSE:
+        return kind, pseudonym(owner), amount_rp
+    if kind == PROGRAMME_PURSE:
+        card, stroke, programme = owner.partition("/")
+        # Longer is no programme's name, and would make an owner longer than one may be.
+        return kind, f"{pseudonym(card)}{stroke}{programme[:NAME_LENGTH_MAX]}", amount_rp
+    return posting
