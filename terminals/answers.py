@@ -39,7 +39,7 @@ OUTCOME: Final = record(
     ("exceptions?", TEXTS),
     ("retry_after_ms?", COUNT),
 )
-_ENTRY: Final = record(
+ENTRY: Final = record(
     m.Entry,
     ("terminal", text),
     ("counter", COUNT),
@@ -55,7 +55,7 @@ _ENTRY: Final = record(
     ("previous", POSITION),
 )
 _STATEMENT_LINE: Final = record(
-    m.StatementLine, ("position", COUNT), ("amount_rp", AMOUNT), ("entry", _ENTRY)
+    m.StatementLine, ("position", COUNT), ("amount_rp", AMOUNT), ("entry", ENTRY)
 )
 _TERMINAL_ROW: Final = record(
     m.TerminalRow,
@@ -146,7 +146,7 @@ ANSWER: Final[Reader[object]] = tagged(
     {
         "balance": record(m.Balance, ("balance_rp", AMOUNT), ("position", COUNT), ("at_ms", COUNT)),
         "statement": record(m.Statement, ("lines", many(_STATEMENT_LINE)), ("next", POSITION)),
-        "transaction": record(m.Found, ("position", COUNT), ("entry", _ENTRY)),
+        "transaction": record(m.Found, ("position", COUNT), ("entry", ENTRY)),
         "dry_run": record(m.Trial, ("outcome", OUTCOME)),
         "failed": record(
             m.Failed, ("code", text), ("field", text), ("text", text), ("retry_after_ms?", COUNT)

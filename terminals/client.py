@@ -29,6 +29,7 @@ from terminals.intents import Intent
 from terminals.link import Connect
 from terminals.messages import AnswerBody, Failed, Outcome, Receipt
 from terminals.nursery import flat_nursery
+from terminals.patience import Patience
 from terminals.session import HEADER_BYTES, Session
 from terminals.websocket import CLOSE_S, websocket
 from terminals.window import Batch, Unanswered
@@ -304,9 +305,13 @@ class TerminalClient:
 
     async def _keep_connected(self) -> None:
         work, options = self._work, self._options
-        first_pause_s = min(options.backoff_first_s, options.backoff_s_max)
-        pause_s = first_pause_s
-        trouble_since_s = trio.current_time()
+        patience = Patience(
+            options.backoff_first_s,
+            options.backoff_s_max,
+            options.patience_s,
+            random=self._random,
+            now_s=trio.current_time(),
+        )
         while not work.stop.is_set():
             progress = work.progress
             try:
@@ -314,17 +319,14 @@ class TerminalClient:
             except LinkLost as error:
                 now_s = trio.current_time()
                 if work.progress > progress:
-                    pause_s = first_pause_s
-                    trouble_since_s = now_s
-                if now_s - trouble_since_s >= options.patience_s:
+                    patience.progress(now_s)
+                if patience.is_over(now_s):
                     raise NodeUnreachable(
                         f"{self.terminal}: no progress in {options.patience_s:g} s; {error}"
                     ) from error
                 work.lost()
-                # Half of it is chance: those cut off together do not come back together.
-                with trio.move_on_after(pause_s * (0.5 + self._random() / 2)):
+                with trio.move_on_after(patience.next_pause_s()):
                     await work.stop.wait()
-                pause_s = min(2 * pause_s, options.backoff_s_max)
 
     async def _one_session(self) -> None:
         work, options = self._work, self._options

@@ -399,6 +399,43 @@ class Command(NamedTuple):
     expires_ms: int
 
 
+class FeedEntry(NamedTuple):
+    """An entry and where it stands in the journal."""
+
+    position: int
+    entry: Entry
+
+
+class Feed(NamedTuple):
+    """Entries that are wanted; `next` is where to go on, `head` where the journal ended."""
+
+    id: int
+    entries: tuple[FeedEntry, ...]
+    next: int
+    head: int
+
+
+class FeedEnd(NamedTuple):
+    """The last word about a subscription: why it ended, and when to subscribe again (0: not)."""
+
+    id: int
+    code: str = ""
+    field: str = ""
+    text: str = ""
+    retry_after_ms: int = 0
+
+
 FromNode: TypeAlias = (
-    Challenge | Ready | Outcomes | Answer | Pulse | Offer | Chunk | Command | Receipt | NodeError
+    Challenge
+    | Ready
+    | Outcomes
+    | Answer
+    | Feed
+    | FeedEnd
+    | Pulse
+    | Offer
+    | Chunk
+    | Command
+    | Receipt
+    | NodeError
 )

@@ -10,19 +10,18 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocol import limits
-from protocol.errors import CLOSE_CODES, Code
-from protocol.messages import VERSION
 from terminals import wire
 from terminals.clock import NodeClock
 from terminals.device import Device, Status
-from terminals.errors import LinkLost, NodeMisbehaved, NodeRefused, TerminalError
-from terminals.keys import public_bytes
+from terminals.errors import LinkLost, NodeMisbehaved, TerminalError
+from terminals.greeting import greet, hear
 from terminals.link import Link
 from terminals.messages import (
     Answer,
     Challenge,
+    Feed,
+    FeedEnd,
     FromNode,
-    NodeError,
     Outcomes,
     Pulse,
     Ready,
@@ -36,32 +35,6 @@ FRAMES_AT_ONCE: Final = limits.FRAMES_PER_SECOND_MAX // 10
 
 HEADER_BYTES: Final = 16
 """Of a `submit` before its transactions; it takes 11."""
-
-FINAL_CODES: Final = frozenset(
-    {
-        Code.FRAME_INVALID,
-        Code.FRAMES_EXCEEDED,
-        Code.TEXT_FRAME,
-        Code.MESSAGE_TOO_BIG,
-        Code.PAYLOAD_INVALID,
-        Code.MESSAGE_UNKNOWN,
-        Code.FIELD_INVALID,
-        Code.MESSAGE_UNEXPECTED,
-        Code.NOT_ALLOWED,
-        Code.VERSION_UNSUPPORTED,
-        Code.PROOF_INVALID,
-        Code.KEY_UNKNOWN,
-        Code.KEY_REVOKED,
-        Code.KEY_EXPIRED,
-        Code.CREDITS_EXCEEDED,
-        Code.QUERIES_EXCEEDED,
-        Code.CERTIFICATE_MISMATCH,
-        Code.ORDERS_EXCEEDED,
-    }
-)
-"""The same again would end the same way: this terminal, or its software, has to be put right
-first. With all other codes, also those of a later version, it comes back later."""
-FINAL_CLOSE_CODES: Final = frozenset(CLOSE_CODES[code] for code in FINAL_CODES)
 
 
 class Session:
@@ -108,21 +81,7 @@ class Session:
           NodeRefused: the node does not want this terminal.
           NodeMisbehaved: what it says is not of the protocol.
         """
-        public_key = public_bytes(key)
-        self._clock.begin()
-        sent_s = self._clock.steady_s()
-        await self._link.send(wire.hello(terminal, public_key, software))
-        challenge = await self._hear()
-        if not isinstance(challenge, Challenge) or challenge.version != VERSION:
-            raise NodeMisbehaved("expected a challenge of version 1")
-        self._clock.exchange(sent_s, challenge.server_time_ms)
-        signature = key.sign(wire.proof_text(challenge.nonce, public_key, terminal))
-        sent_s = self._clock.steady_s()
-        await self._link.send(wire.prove(signature))
-        ready = await self._hear()
-        if not isinstance(ready, Ready):
-            raise NodeMisbehaved("expected ready")
-        self._clock.exchange(sent_s, ready.server_time_ms)
+        ready = await greet(self._link, terminal, key, software, self._clock)
         self._credits = ready.credits
         for part in self._parts:
             part.begin(ready)
@@ -221,24 +180,10 @@ class Session:
     async def _hear_all(self) -> None:
         while True:
             with trio.move_on_after(self._silence_s) as scope:
-                message = await self._hear()
+                message = await hear(self._link)
             if scope.cancelled_caught:
                 raise LinkLost(f"not a word for {self._silence_s:g} s")
             self._take(message)
-
-    async def _hear(self) -> FromNode:
-        try:
-            payload = await self._link.receive()
-        except LinkLost as lost:
-            if lost.code in FINAL_CLOSE_CODES:
-                raise NodeRefused(f"closed_{lost.code}", "", str(lost)) from lost
-            raise
-        message = wire.decode(payload)
-        if isinstance(message, NodeError):
-            if message.code in FINAL_CODES:
-                raise NodeRefused(*message)
-            raise LinkLost(f"{message.code}: {message.text}")
-        return message
 
     def _take(self, message: FromNode) -> None:
         now_s = trio.current_time()
@@ -252,7 +197,7 @@ class Session:
                 self._work.take_answer(message)
             case Pulse():
                 self._clock.pulse(message)
-            case Challenge() | Ready():
+            case Challenge() | Ready() | Feed() | FeedEnd():
                 raise NodeMisbehaved(f"did not expect {type(message).__name__.lower()}")
             case _:
                 self._hand_on(message)

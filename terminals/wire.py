@@ -16,7 +16,7 @@ import msgpack
 from protocol import limits
 from protocol.messages import SUBPROTOCOL, VERSION
 from terminals import messages as m
-from terminals.answers import ANSWER, HASH_BYTES, OUTCOME
+from terminals.answers import ANSWER, ENTRY, HASH_BYTES, OUTCOME
 from terminals.errors import NodeMisbehaved
 from terminals.intents import Intent
 from terminals.readers import (
@@ -103,6 +103,11 @@ def order(order_id: str, action: Sequence[object]) -> bytes:
 def size_of(value: Sequence[object]) -> int:
     """Return how many bytes a value takes on the wire."""
     return len(_pack(value))
+
+
+def subscribe(number: int, position: int, conditions: Sequence[Sequence[str]]) -> bytes:
+    """Return what begins a subscription; the conditions are the fields of its filter."""
+    return _pack(["subscribe", number, position, conditions])
 
 
 def transaction(counter: int, at_ms: int, intent: Intent) -> bytes:
@@ -197,6 +202,18 @@ _MESSAGE: Final = tagged(
         ),
         "outcome": record(m.Outcomes, ("outcomes", many(OUTCOME)), ("credits", COUNT)),
         "answer": record(m.Answer, ("id", COUNT), ("answer", ANSWER)),
+        "feed": record(
+            m.Feed,
+            ("id", COUNT),
+            ("entries", many(record(m.FeedEntry, ("position", COUNT), ("entry", ENTRY)))),
+            ("next", COUNT),
+            ("head", COUNT),
+        ),
+        "feed_end": record(
+            m.FeedEnd,
+            *(("id", COUNT), ("code?", text), ("field?", text), ("text?", text)),
+            ("retry_after_ms?", COUNT),
+        ),
         "pulse": record(m.Pulse, ("at_ms", COUNT), ("server_time_ms", COUNT)),
         "offer": record(
             m.Offer,

@@ -21,6 +21,7 @@ from protocol.messages import (
     BalanceOf,
     Challenge,
     Error,
+    FeedEnd,
     FromNode,
     FromTerminal,
     Heartbeat,
@@ -34,6 +35,7 @@ from protocol.messages import (
     Ready,
     Receipt,
     Submit,
+    Subscribe,
 )
 from terminals import intents
 from terminals.client import ClientOptions, TerminalClient, open_terminal
@@ -115,6 +117,11 @@ async def never(_session: FakeSession, _message: Submit | Query | Order) -> None
     await trio.lowlevel.checkpoint()
 
 
+async def refuse_to_tell(session: FakeSession, message: Subscribe) -> None:
+    """Let nobody follow."""
+    await session.say(FeedEnd(message.id, "not_allowed", "subscribe", "not for this role"))
+
+
 class FakeNode:
     """The node; tests replace its hooks and read what it has seen.
 
@@ -122,7 +129,7 @@ class FakeNode:
       entries: content by counter, as a ledger would hold it.
       refusals: how many of the next connections fail.
       orders: all that came, those that were sent again too.
-      on_submit, on_query, on_order: what it does with them.
+      on_submit, on_query, on_order, on_subscribe: what it does with them.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:
@@ -139,6 +146,8 @@ class FakeNode:
         self.on_query: Callable[[FakeSession, Query], Awaitable[None]] = self.answer_query
         self.orders: list[Order] = []
         self.on_order: Callable[[FakeSession, Order], Awaitable[None]] = self.answer_order
+        self.on_subscribe: Callable[[FakeSession, Subscribe], Awaitable[None]] = refuse_to_tell
+        self.capabilities: tuple[str, ...] = messages.CAPABILITIES
         self._nursery = nursery
 
     def connect(self, url: str) -> AbstractAsyncContextManager[Link]:
@@ -200,7 +209,7 @@ class FakeNode:
                 self.heartbeat_s,
                 262_144,
                 self.per_frame_max,
-                messages.CAPABILITIES,
+                self.capabilities,
             )
         )
 
@@ -213,6 +222,8 @@ class FakeNode:
         elif isinstance(message, Order):
             self.orders.append(message)
             await self.on_order(session, message)
+        elif isinstance(message, Subscribe):
+            await self.on_subscribe(session, message)
         else:
             assert isinstance(message, Heartbeat)
             session.heartbeats.append(message)

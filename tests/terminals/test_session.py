@@ -16,8 +16,8 @@ from terminals.errors import (
     NodeRefused,
     NodeUnreachable,
 )
+from terminals.greeting import FINAL_CODES
 from terminals.messages import Balance
-from terminals.session import FINAL_CODES
 from tests.protocol import document
 from tests.terminals.fake_node import FakeNode, FakeSession, numbered
 

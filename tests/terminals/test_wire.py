@@ -125,6 +125,8 @@ def changed(record: list[object], index: int, value: object) -> list[object]:
         (["outcome", [OUTCOME, changed(OUTCOME, 1, "eaten")], 0], r"outcomes\[1\].result: expec"),
         (["outcome", [changed(OUTCOME, 4, 1)], 0], r"outcomes\[0\].repeated: expected true"),
         (["outcome", [changed(OUTCOME, 8, [5])], 0], r"\[0\].exceptions\[0\]: expected a text"),
+        (["feed", 1, [[5]], 6, 6], r"feed.entries\[0\]: expected 2 fields or more"),
+        (["feed_end", 1, 5], "feed_end.code: expected a text"),
         (["answer", 1, ["balance", 5]], "answer.answer: balance: expected 3 fields or more"),
         (["receipt", "x", "eaten"], "receipt.result: expected one of busy, done, refused, waiting"),
         (["command", "ani/1", [], 5], "command.body: expected a command"),
@@ -200,6 +202,10 @@ def test_a_frame_of_outcomes_of_all_credits_is_read() -> None:
         (
             lambda: wire.order("drop-1", ["list_withdraw", "draft-1"]),
             messages.Order("drop-1", messages.ListWithdraw("draft-1")),
+        ),
+        (
+            lambda: wire.subscribe(1, 5, (["tap"], (), ("dki",), [])),
+            messages.Subscribe(1, 5, messages.Filter(("tap",), (), ("dki",))),
         ),
     ],
 )
