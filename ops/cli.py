@@ -24,6 +24,8 @@ _COMMANDS: Final = {
     "restore": "ops.commands.backup",
     "keys": "ops.commands.keys",
     "exceptions": "ops.commands.exceptions",
+    "feed": "ops.commands.feed",
+    "export": "ops.commands.export",
 }
 """Name of each command and the module that holds it, in the order of `--help`."""
 

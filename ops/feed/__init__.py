@@ -1,0 +1,1 @@
+"""Following a node's journal from the command line."""

@@ -1,0 +1,1 @@
+"""Fare transactions as open data: the TIDES table in Parquet files."""
