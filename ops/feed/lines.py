@@ -17,8 +17,9 @@ from terminals.feed import Wanted
 from terminals.messages import Feed
 from terminals.nursery import flat_nursery
 
-KEEP_S: Final = 1.0
-"""How often the position is saved while lines are written; and once in the end."""
+KEEP_S: Final = 0.2
+"""How often the position is saved while lines are written; and once in the end. A run that lives no
+longer than this gets nowhere; more often, and the disk has more to flush than to write."""
 
 
 class Lines:
