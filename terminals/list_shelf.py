@@ -242,7 +242,8 @@ class ListShelf:
     def _tidy(self) -> None:
         """Remove the records that nothing is built on any more."""
         needed = {at for kept in self.versions for at in self._chain(kept.sequence)}
-        for sequence in self._records.keys() - needed:
+        # Changes before what they change: a crash leaves none that hangs in the air.
+        for sequence in sorted(self._records.keys() - needed, reverse=True):
             self._remove(sequence, active=self._records.pop(sequence).active)
 
     def _remove(self, sequence: int, *, active: bool) -> None:

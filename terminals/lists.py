@@ -56,13 +56,15 @@ class Download:
     Attributes:
       offer: what was offered.
       data: what has come.
+      pieced: whether that came over several connections.
     """
 
-    __slots__ = ("data", "offer")
+    __slots__ = ("data", "offer", "pieced")
 
     def __init__(self, offer: Offer) -> None:
         self.offer = offer
         self.data = bytearray()
+        self.pieced = False
 
     @property
     def complete(self) -> bool:
@@ -142,6 +144,8 @@ class ListHolder:
     def begin(self) -> None:
         """Begin a connection: what did not match is told no more, so the node offers anew."""
         self._mismatches.clear()
+        for download in self._downloads.values():
+            download.pieced = bool(download.data)
         self.changed = True
 
     def take_offer(self, offer: Offer) -> None:
@@ -176,9 +180,8 @@ class ListHolder:
         offer = download.offer
         download.data += chunk.data
         if not chunk.data or len(download.data) > offer.file_bytes:
-            del self._downloads[offer.name]
             why = f"the file has not {offer.file_bytes} bytes"
-            self._mismatch(offer, Mismatch(offer.version, NO_HASH, why))
+            self.settle(download, Mismatch(offer.version, NO_HASH, why))
         return True
 
     def wish(self) -> Wish | None:
@@ -244,6 +247,12 @@ class ListHolder:
     def settle(self, download: Download, worked: Worked) -> None:
         """Be done with a file that was kept, or that did not match."""
         offer = download.offer
+        if isinstance(worked, Mismatch) and download.pieced:
+            # The node may have made the file anew, with other bytes: all of it from one connection
+            # may be right.
+            if self._downloads.get(offer.name) is download:
+                self._downloads[offer.name] = Download(offer)
+            return
         self.drop(download)
         if isinstance(worked, Mismatch):
             self._mismatch(offer, worked)
