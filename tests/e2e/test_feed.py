@@ -193,7 +193,7 @@ class Idler:
     async def read(self, end: int) -> None:
         """Read until all subscriptions have come to an end."""
         while min(self.next.values()) < end:
-            for message in await self._line._messages():  # noqa: SLF001 - a line that reads feeds
+            for message in await self._line.messages():
                 assert isinstance(message, Feed)
                 self.positions[message.id] += [entry.position for entry in message.entries]
                 self.next[message.id] = message.next

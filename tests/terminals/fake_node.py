@@ -112,7 +112,7 @@ class FakeSession:
         self._scope.cancel()
 
 
-async def never(_session: FakeSession, _message: Submit | Query | Order) -> None:
+async def never(_session: FakeSession, _message: FromTerminal) -> None:
     """Do not answer."""
     await trio.lowlevel.checkpoint()
 
@@ -129,7 +129,8 @@ class FakeNode:
       entries: content by counter, as a ledger would hold it.
       refusals: how many of the next connections fail.
       orders: all that came, those that were sent again too.
-      on_submit, on_query, on_order, on_subscribe: what it does with them.
+      told: what it heard of lists and commands.
+      on_submit, on_query, on_order, on_subscribe, on_told: what it does with them.
     """
 
     def __init__(self, nursery: trio.Nursery) -> None:
@@ -147,7 +148,10 @@ class FakeNode:
         self.orders: list[Order] = []
         self.on_order: Callable[[FakeSession, Order], Awaitable[None]] = self.answer_order
         self.on_subscribe: Callable[[FakeSession, Subscribe], Awaitable[None]] = refuse_to_tell
+        self.told: list[FromTerminal] = []
+        self.on_told: Callable[[FakeSession, FromTerminal], Awaitable[None]] = never
         self.capabilities: tuple[str, ...] = messages.CAPABILITIES
+        self.server_ms: Callable[[], int] = lambda: SERVER_MS
         self._nursery = nursery
 
     def connect(self, url: str) -> AbstractAsyncContextManager[Link]:
@@ -189,7 +193,7 @@ class FakeNode:
         hello = await session.hear()
         assert isinstance(hello, Hello)
         session.hello = hello
-        await session.say(Challenge(1, NONCE, SERVER_MS))
+        await session.say(Challenge(1, NONCE, self.server_ms()))
         prove = await session.hear()
         assert isinstance(prove, Prove)
         text = messages.proof_text(NONCE, hello.public_key, hello.terminal)
@@ -203,7 +207,7 @@ class FakeNode:
             return
         await session.say(
             Ready(
-                SERVER_MS,
+                self.server_ms(),
                 max(self.last_counter, *self.entries, 0),
                 self.credits,
                 self.heartbeat_s,
@@ -224,10 +228,12 @@ class FakeNode:
             await self.on_order(session, message)
         elif isinstance(message, Subscribe):
             await self.on_subscribe(session, message)
-        else:
-            assert isinstance(message, Heartbeat)
+        elif isinstance(message, Heartbeat):
             session.heartbeats.append(message)
-            await session.say(Pulse(message.at_ms, SERVER_MS))
+            await session.say(Pulse(message.at_ms, self.server_ms()))
+        else:
+            self.told.append(message)
+            await self.on_told(session, message)
 
     def decide(self, transaction: Transaction) -> Outcome:
         """Post, or find what was posted before."""

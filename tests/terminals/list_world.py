@@ -123,6 +123,7 @@ class FailingKeeper(MemoryKeeper):
         super().__init__()
         self._records = {} if records is None else records
         self.fails_at = fails_at
+        self.unreadable = False
         self._failure = failure
         self._operations = 0
 
@@ -140,6 +141,11 @@ class FailingKeeper(MemoryKeeper):
         self._operations += 1
         if self._operations >= self.fails_at:
             raise self._failure()
+
+    def names(self) -> list[str]:
+        if self.unreadable:
+            raise KeeperFailed("the folder is gone")
+        return super().names()
 
     def read(self, name: str) -> bytes:
         self._step()
