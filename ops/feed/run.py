@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
 from ops.node import now_ms
-from terminals.client import ClientOptions, websocket
+from terminals.client import ClientOptions
 from terminals.errors import TerminalError
 from terminals.feed import FeedClient, Wanted, open_feed
 from terminals.keys import load_key
 from terminals.link import Connect
 from terminals.messages import Feed
+from terminals.websocket import websocket
 
 SOFTWARE: Final = "jakarta-one feed"
 STOP_S: Final = 2.0
