@@ -62,6 +62,10 @@ SHARD_STOP_S: Final = 60.0
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """Answers that may wait for a terminal that does not read; past it the line is cut."""
 
+SEND_BUFFER_BYTES: Final = 128 * 1024
+"""What the kernel is asked to keep for a terminal, and doubles; left alone it keeps megabytes for
+one that does not read."""
+
 RECEIVE_BYTES: Final = 64 * 1024
 """Read from a socket at once: twenty frames of fifty taps."""
 
@@ -86,6 +90,27 @@ QUERY_WORKERS: Final = 2
 SESSIONS_MAX: Final = 20_000
 """Connections of one node: the terminals of the city."""
 
+TURN_S: Final = 0.001
+"""How long one terminal is served before others get a turn: fifty taps take half of it."""
+
+TAKEN_AT_ONCE_BYTES: Final = 2 * 1024
+"""After so many bytes of a terminal the clock is looked at: short frames hold a lot of work."""
+
+HANDSHAKE_WORK_S: Final = 0.0015
+HANDSHAKE_PERIOD_S: Final = 0.005
+"""What the requests, hellos and proofs of all that are not `ready` may take of the node's time
+together: three tenths, a thousand handshakes a second. Taps have the rest, whoever knocks."""
+
+HANDSHAKES_MAX: Final = 2_000
+"""Connections that are not `ready`; for the next one the oldest of them is cut. At the rate at
+which they are accepted it has had more than two seconds, and an honest one needs less than one."""
+
+ACCEPTED_AT_ONCE: Final = 8
+ACCEPT_PAUSE_S: Final = 0.01
+"""Connections taken before others get a turn, and until the next ones are taken: eight hundred a
+second, a third of the node's time. Ten thousand are back in a quarter of a minute; what comes
+faster waits in the kernel."""
+
 SWEEP_S: Final = 1.0
 """How often silent connections are looked for."""
 
@@ -105,8 +130,8 @@ DRAIN_S: Final = 5.0
 LINGER_S: Final = 2.0
 """How long a terminal has to read our last words and hang up."""
 
-ACCEPTED_AT_ONCE: Final = 64
-"""Connections taken before others get a turn."""
+LINGER_READS_MAX: Final = 16
+"""What is read and thrown away meanwhile; who goes on sending is cut off."""
 
 LISTEN_BACKLOG: Final = 1_024
 """Connections that the kernel keeps while the node is busy accepting."""

@@ -12,10 +12,12 @@ import trio
 from actors import limits
 from actors.certificates import Certificates
 from actors.key_watch import KeyWatch
+from actors.reception import Reception
 from actors.runtime import ChildSpec, Life, Reporter, Restart, Supervisor
 from actors.runtime.budget import Chance
 from actors.terminal import Services, TerminalActor
 from actors.transport import SocketTransport
+from actors.turns import Breath
 from protocol.websocket import NO_ROOM
 
 ListeningSocket: TypeAlias = socket.socket
@@ -72,6 +74,7 @@ class Listener:
         self._note = note
         self._certificates = certificates
         self._connections: dict[TerminalActor, None] = {}
+        self._reception = Reception()
         self._served = 0
         watch = KeyWatch(self._connections.keys(), services.keys, services.latest_ms, note)
         children = [
@@ -107,12 +110,13 @@ class Listener:
             try:
                 self._accept_some()
             except (BlockingIOError, ConnectionAbortedError):
-                continue
+                pass
             except OSError as error:
                 if error.errno not in _OUT_OF_RESOURCES:
                     raise
                 self._note(f"no more connections can be taken: {error}")
                 await trio.sleep(limits.SWEEP_S)
+            await trio.sleep(limits.ACCEPT_PAUSE_S)
 
     def _accept_some(self) -> None:
         for _ in range(limits.ACCEPTED_AT_ONCE):
@@ -122,7 +126,7 @@ class Listener:
     def _serve(self, connected: socket.socket) -> None:
         line = SocketTransport(connected)
         transport = self._certificates.secure(line) if self._certificates else line
-        terminal = TerminalActor(transport, self._services)
+        terminal = TerminalActor(transport, self._services, self._reception)
         self._served += 1
 
         async def serve(life: Life) -> None:
@@ -146,5 +150,10 @@ class Listener:
         while not life.stopping.is_set():
             with trio.move_on_after(limits.SWEEP_S):
                 await life.stopping.wait()
-            for terminal in list(self._connections):
-                terminal.check_deadline()
+            await self._check_deadlines()
+
+    async def _check_deadlines(self) -> None:
+        breath = Breath()
+        for terminal in list(self._connections):
+            terminal.check_deadline()
+            await breath.take()

@@ -18,9 +18,11 @@ from actors.desk import Desk
 from actors.feed import Feeds, Following
 from actors.fleet.fleet import Fleet
 from actors.keys import Keys, LatestTime
+from actors.reception import Reception
 from actors.runtime import Life
 from actors.shard import Placed, Shard, outcome_of
 from actors.transport import Transport
+from actors.turns import Breath
 from protocol.errors import Code, ProtocolViolation
 from protocol.limits import FRAME_BYTES_MAX
 from protocol.messages import (
@@ -68,11 +70,13 @@ class TerminalActor:
     Args:
       transport: the connection.
       services: of the node.
+      reception: of the node.
     """
 
-    def __init__(self, transport: Transport, services: Services) -> None:
+    def __init__(self, transport: Transport, services: Services, reception: Reception) -> None:
         self._transport = transport
         self._services = services
+        self._reception = reception
         self._shard = services.shard()
         self._following = Following(services.feeds, self, self._shard)
         self._websocket = ServerWebSocket()
@@ -94,6 +98,7 @@ class TerminalActor:
         Cancellation: the connection is cut; what was decided is posted all the same.
         """
         life.ready()
+        self._reception.arrive(self)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, nursery)
@@ -106,13 +111,14 @@ class TerminalActor:
                 nursery.cancel_scope.cancel()
         finally:
             self._services.fleet.leave(self)
+            self._reception.depart(self, self.session.terminal)
             self._transport.close()
 
     async def _read(self, nursery: trio.Nursery) -> None:
         failure: Exception | None = None
         try:
             while not self._websocket.closed and (data := await self._transport.receive()):
-                self._take(data, nursery)
+                await self._take_in_parts(data, nursery)
         except Exception as defect:  # noqa: BLE001 - it is raised when the terminal was told
             failure = defect
             self._fail(ProtocolViolation(Code.INTERNAL_ERROR))
@@ -128,16 +134,31 @@ class TerminalActor:
         # The other side may still be sending: a hard close now would throw away our last frame.
         self._transport.send_eof()
         with trio.move_on_after(limits.LINGER_S):
-            while await self._transport.receive():
-                pass
+            for _ in range(limits.LINGER_READS_MAX):
+                if not await self._transport.receive():
+                    break
 
-    def _take(self, data: bytes, nursery: trio.Nursery) -> None:
+    async def _take_in_parts(self, data: bytes, nursery: trio.Nursery) -> None:
+        """Take what was read, and let others in between: it may be a lot of work."""
+        breath = Breath()
+        for start in range(0, len(data), limits.TAKEN_AT_ONCE_BYTES):
+            part = data[start : start + limits.TAKEN_AT_ONCE_BYTES]
+            if not self._known:
+                async with self._reception.turn():
+                    await self._take(part, breath, nursery)
+            else:
+                await self._take(part, breath, nursery)
+            if self._websocket.closed:
+                break
+
+    async def _take(self, data: bytes, breath: Breath, nursery: trio.Nursery) -> None:
         session, websocket = self.session, self._websocket
         now_ms = self._services.now_ms()
         self._begin_second()
         at_once: list[Outcome] = []
         violation: ProtocolViolation | None = None
         for payload in websocket.receive(data):
+            await breath.take()
             try:
                 wanted = session.receive(payload, now_ms)
             except ProtocolViolation as broken:
@@ -166,6 +187,7 @@ class TerminalActor:
         self._known = True
         self._websocket.allow(FRAME_BYTES_MAX)
         session = self.session
+        self._reception.greet(self, session.terminal)
         if session.role == "terminal":
             # Its `ready` comes before all that the fleet has to tell it.
             self._send_outbox()
@@ -176,6 +198,15 @@ class TerminalActor:
         if second != self._second:
             self._second = second
             self._websocket.begin_second()
+
+    def make_room(self) -> None:
+        """End a handshake at once, for others that want to come in."""
+        self._fail(ProtocolViolation(Code.HANDSHAKE_TIMEOUT))
+        self._transport.close()
+
+    def give_way(self) -> None:
+        """End the session, for this terminal has connected anew."""
+        self._fail(ProtocolViolation(Code.SESSIONS_EXCEEDED))
 
     def answer(self, placed: Sequence[Placed]) -> None:
         """Tell the terminal what has become durable."""
@@ -241,7 +272,11 @@ class TerminalActor:
     def _hang_up(self, violation: ProtocolViolation) -> None:
         self._websocket.close(violation.close_code, violation.code)
         self._transport.send_nowait(self._websocket.take_output())
-        self._gone_by_s = trio.current_time() + limits.LINGER_S
+        if self._websocket.close_sent:
+            self._gone_by_s = trio.current_time() + limits.LINGER_S
+        else:
+            # There is no websocket to say it on, so there is nothing to wait for.
+            self._transport.close()
 
     def _send_outbox(self) -> None:
         outbox = self.session.outbox

@@ -66,6 +66,7 @@ class SocketTransport:
     ) -> None:
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.SEND_BUFFER_BYTES)
         self._sock = sock
         self._unsent = bytearray()
         self._unsent_bytes_max = unsent_bytes_max

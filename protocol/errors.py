@@ -38,6 +38,7 @@ class Code(StrEnum):
     QUERIES_EXCEEDED = "queries_exceeded"
     ORDERS_EXCEEDED = "orders_exceeded"
     CERTIFICATE_MISMATCH = "certificate_mismatch"
+    SESSIONS_EXCEEDED = "sessions_exceeded"
     INTERNAL_ERROR = "internal_error"
     NODE_STOPPING = "node_stopping"
 
@@ -64,6 +65,7 @@ CLOSE_CODES: Final[dict[Code, int]] = {
     Code.ORDERS_EXCEEDED: 4011,
     Code.KEY_EXPIRED: 4010,
     Code.CERTIFICATE_MISMATCH: 4009,
+    Code.SESSIONS_EXCEEDED: 4012,
     Code.INTERNAL_ERROR: 1011,
     Code.NODE_STOPPING: 1012,
 }

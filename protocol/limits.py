@@ -38,6 +38,10 @@ They are what a peer can make the node work with beside messages; each takes som
 QUERIES_OPEN_MAX: Final = 16
 """Questions of one connection without an answer yet."""
 
+SESSIONS_PER_TERMINAL_MAX: Final = 8
+"""Those that a bad line has left behind until they are found idle, and one that works. One key must
+not take the places of all others."""
+
 STATEMENT_LINES_MAX: Final = 100
 """Of one answer; a longer statement is asked for in pages."""
 

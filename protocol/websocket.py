@@ -167,6 +167,9 @@ class ServerWebSocket:
             data = self._open(self._request + data)
         if data and not core.eof_sent:
             core.receive_data(data)
+            # It holds on to the whole of a frame that was wrong, in a cycle that only the
+            # collector finds.
+            core.parser_exc = None
             for event in core.events_received():
                 assert isinstance(event, Frame), "the request was taken before"
                 if event.opcode is _DATA and event.fin:

@@ -13,7 +13,7 @@ import trio.testing
 from actors.shard import Shard
 from protocol import limits
 from protocol.errors import CLOSE_CODES, Code
-from tests.actors.test_terminal import Stage, on_stage, ready
+from tests.actors.stage import Another, Stage, on_stage, ready
 from tests.actors.world import Clock
 from tests.protocol import document, peer
 
@@ -41,6 +41,12 @@ def proving_with(key: peer.StoredKey | None) -> Act:
         sending(peer.hello(), peer.proof())(stage)
 
     return act
+
+
+def coming_anew(stage: Stage) -> None:
+    """Let the same terminal connect as often as it may."""
+    for _ in range(limits.SESSIONS_PER_TERMINAL_MAX):
+        stage.reception.greet(Another(), peer.TERMINAL)
 
 
 def proving_under_another_name(stage: Stage) -> None:
@@ -79,6 +85,7 @@ SHAKEN: Final[dict[Code, Act]] = {
         *(peer.pack("query", number, ["balance", 1, "C"]) for number in range(17))
     ),
     Code.ORDERS_EXCEEDED: sending(*[peer.pack("journal_part", "ani/1", 0, [])] * 17),
+    Code.SESSIONS_EXCEEDED: coming_anew,
     Code.NODE_STOPPING: stop,
 }
 WITHOUT_ERROR: Final = {

@@ -14,8 +14,8 @@ from actors.key_watch import KeyWatch
 from actors.keys import LatestTime
 from actors.shard import Shard
 from actors.terminal import TerminalActor
+from tests.actors.stage import Stage, ready
 from tests.actors.test_committer import a_life
-from tests.actors.test_terminal import Stage, ready
 from tests.actors.world import Clock, FakeKeys
 from tests.protocol.peer import StoredKey
 

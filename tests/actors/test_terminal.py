@@ -2,177 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-
 import pytest
 import trio
 import trio.testing
 
 from actors import limits
 from actors.errors import ShardBroken
-from actors.feed import Feeds
-from actors.keys import LatestTime
 from actors.shard import Shard
-from actors.terminal import Services, TerminalActor
 from engine.accounts import PURSE
-from protocol.limits import HANDSHAKE_BYTES_MAX, HANDSHAKE_S, IDLE_S
+from protocol.limits import (
+    HANDSHAKE_BYTES_MAX,
+    HANDSHAKE_S,
+    IDLE_S,
+    SESSIONS_PER_TERMINAL_MAX,
+)
 from protocol.messages import Failed
-from protocol.session import KeyName
-from tests.actors.test_committer import a_life
+from tests.actors.stage import Stage, on_stage, ready, running
 from tests.actors.world import (
     CARD,
     Clock,
-    Disk,
     Sender,
     commit,
-    desk_on,
-    fleet_on,
-    on_the_spot,
     tap,
-    unreported,
 )
 from tests.protocol import peer
-
-
-class Wire:
-    """A transport in memory: what the terminal sends is put in, what it gets is kept."""
-
-    def __init__(self) -> None:
-        self.sent = bytearray()
-        self.eof_sent = False
-        self.names: frozenset[str] | None = None
-        self.closed = trio.Event()
-        self._put, self._get = trio.open_memory_channel[bytes](100)
-
-    async def receive(self) -> bytes:
-        await trio.lowlevel.checkpoint()
-        return b"" if self.closed.is_set() else await self._get.receive()
-
-    def put(self, data: bytes) -> None:
-        self._put.send_nowait(data)
-
-    def send_nowait(self, data: bytes) -> None:
-        self.sent += data
-
-    async def flush(self) -> None:
-        await trio.sleep_forever()
-
-    @property
-    def unsent_bytes(self) -> int:
-        return 0
-
-    async def wait_low(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def send_eof(self) -> None:
-        self.eof_sent = True
-
-    def close(self) -> None:
-        if not self.closed.is_set():
-            self.closed.set()
-            self._put.send_nowait(b"")
-
-    def certified_names(self) -> frozenset[str] | None:
-        return self.names
-
-    def take(self) -> list[list[object]]:
-        """Return the messages sent since the last look; a close frame as `close`, code."""
-        messages: list[list[object]] = []
-        data = bytes(self.sent)
-        if data.startswith(b"HTTP"):
-            data = data.partition(b"\r\n\r\n")[2]
-        while data:
-            size, start = data[1], 2
-            if size == 126:
-                size, start = int.from_bytes(data[2:4], "big"), 4
-            body = data[start : start + size]
-            if data[0] & 0x0F == peer.PONG:
-                messages.append(["pong"])
-            elif data[0] & 0x0F == peer.CLOSE:
-                messages.append(["close", int.from_bytes(body[:2], "big")])
-            else:
-                messages.append(peer.unpack(body))
-            data = data[start + size :]
-        self.sent.clear()
-        return messages
-
-
-class Stage:
-    """A terminal actor, its wire, and the node behind it."""
-
-    def __init__(self, shard: Shard, clock: Clock) -> None:
-        self.wire = Wire()
-        self.life = a_life()
-        self.enrolled: peer.StoredKey | None = peer.StoredKey()
-        disk = Disk()
-        self.fleet = fleet_on(disk, clock, print)
-        # It takes orders, and never gets round to them.
-        self.fleet.store = disk.fleet
-        self.desk = desk_on(shard, fleet=self.fleet)
-        self.feeds = Feeds(str.upper, offload=on_the_spot, report=unreported)
-        self.actor = TerminalActor(
-            self.wire,
-            Services(
-                shard=lambda: shard,
-                desk=self.desk,
-                fleet=self.fleet,
-                feeds=self.feeds,
-                keys=self,
-                latest_ms=LatestTime(clock, int),
-                now_ms=clock,
-                nonce=lambda: peer.NONCE,
-            ),
-        )
-
-    def find(self, terminal: str, public_key: bytes) -> peer.StoredKey | None:
-        return self.enrolled
-
-    def find_many(self, names: Sequence[KeyName]) -> list[peer.StoredKey | None]:
-        return [self.enrolled for _ in names]
-
-    def version(self) -> int:
-        return 0
-
-    async def say(self, *payloads: bytes) -> list[list[object]]:
-        """Send messages in one go and return what comes back at once."""
-        self.wire.put(b"".join(peer.masked(payload) for payload in payloads))
-        await trio.testing.wait_all_tasks_blocked()
-        return self.wire.take()
-
-
-@asynccontextmanager
-async def on_stage(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
-    async with running(Stage(shard, clock)) as stage:
-        yield stage
-
-
-@asynccontextmanager
-async def running(stage: Stage) -> AsyncIterator[Stage]:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(stage.actor.run, stage.life)
-        stage.wire.put(peer.UPGRADE)
-        await trio.testing.wait_all_tasks_blocked()
-        assert bytes(stage.wire.sent).startswith(b"HTTP/1.1 101")
-        stage.wire.take()
-        yield stage
-        nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def ready(
-    shard: Shard,
-    clock: Clock,
-    *,
-    terminal: str = peer.TERMINAL,
-    key: peer.StoredKey | None = None,
-) -> AsyncIterator[Stage]:
-    async with on_stage(shard, clock) as stage:
-        stage.enrolled = key or peer.StoredKey()
-        (challenge,) = await stage.say(peer.hello(terminal))
-        (granted,) = await stage.say(peer.proof(terminal=terminal))
-        assert (challenge[0], granted[0]) == ("challenge", "ready")
-        yield stage
 
 
 async def test_a_terminal_is_greeted_with_where_its_counter_stands(
@@ -407,6 +260,76 @@ async def test_a_stop_answers_what_was_taken_and_says_goodbye(
         assert [message[0] for message in stage.wire.take()] == ["outcome", "error", "close"]
         await stage.wire.closed.wait()
         assert trio.current_time() >= limits.LINGER_S
+
+
+class Another:
+    """Another connection at the same reception."""
+
+    def make_room(self) -> None: ...
+
+    def give_way(self) -> None: ...
+
+
+async def test_a_handshake_that_has_to_make_room_is_cut(shard: Shard, clock: Clock) -> None:
+    async with on_stage(shard, clock) as stage:
+        for _ in range(limits.HANDSHAKES_MAX):
+            assert not stage.wire.closed.is_set()
+            stage.reception.arrive(Another())
+        assert stage.wire.closed.is_set()
+        assert stage.wire.take() == [["error", "handshake_timeout", "", ""], ["close", 4004]]
+
+
+async def test_who_is_in_makes_no_room_for_those_outside(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        for _ in range(2 * limits.HANDSHAKES_MAX):
+            stage.reception.arrive(Another())
+        assert (await stage.say(peer.pack("heartbeat", 1)))[0][0] == "pulse"
+
+
+async def test_a_terminal_that_came_anew_too_often_leaves_its_oldest_session(
+    shard: Shard, clock: Clock
+) -> None:
+    async with ready(shard, clock) as stage:
+        for _ in range(SESSIONS_PER_TERMINAL_MAX):
+            assert stage.wire.take() == []
+            stage.reception.greet(Another(), "another")
+            stage.reception.greet(Another(), peer.TERMINAL)
+        error, close = stage.wire.take()
+        assert (error[1], close) == ("sessions_exceeded", ["close", 4012])
+
+
+async def test_an_actor_that_ends_is_forgotten_at_the_reception(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        assert stage.reception.counts() == (0, 1)
+    assert stage.reception.counts() == (0, 0)
+    async with on_stage(shard, clock) as stage:
+        assert stage.reception.counts() == (1, 0)
+    assert stage.reception.counts() == (0, 0)
+
+
+async def test_others_are_served_while_a_terminal_has_much_to_say(
+    shard: Shard, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TURN_S", 0.0)
+    async with ready(shard, clock) as stage:
+        stage.wire.put(peer.masked(peer.pack("heartbeat", 1)) * 500)
+        answered: list[int] = []
+        with trio.fail_after(20):
+            while sum(answered) < 500:
+                await trio.lowlevel.checkpoint()
+                answered.append(len(stage.wire.take()))
+        assert max(answered) < 200, "no turn is long"
+
+
+async def test_who_goes_on_sending_when_all_is_said_is_cut_off(shard: Shard, clock: Clock) -> None:
+    async with ready(shard, clock) as stage:
+        await stage.say(b"\xc1")
+        stage.wire.put(peer.masked(b"\x03\xe8", peer.CLOSE))
+        for _ in range(limits.LINGER_READS_MAX):
+            assert not stage.wire.closed.is_set()
+            stage.wire.put(b"more")
+            await trio.testing.wait_all_tasks_blocked()
+        assert stage.wire.closed.is_set()
 
 
 async def test_a_hang_up_ends_the_actor_and_what_was_decided_stays(

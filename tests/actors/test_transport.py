@@ -110,6 +110,15 @@ async def test_under_tls_who_cannot_be_served_hears_nothing(secured: Secured) ->
     assert await transport.receive() == b""
 
 
+async def test_the_kernel_keeps_little_for_a_terminal_that_does_not_read(pair: Pair) -> None:
+    transport, other = pair
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    for _ in range(1_000):
+        transport.send_nowait(bytes(10_000))
+    kept = 10_000_000 - transport.unsent_bytes
+    assert 0 < kept < 1_000_000
+
+
 async def test_a_terminal_that_does_not_read_is_cut_off(kind: str, secured: Secured) -> None:
     async with connected(kind, secured, 100_000) as (transport, _):
         for _ in range(200):

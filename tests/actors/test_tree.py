@@ -297,6 +297,20 @@ async def test_a_connection_too_many_is_told_so(
             line.close()
 
 
+async def test_silent_connections_keep_nobody_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "HANDSHAKES_MAX", 3)
+    with trio.fail_after(10):
+        async with world.tree.supervisor.running():
+            address = world.listening.getsockname()
+            silent = [await trio.open_tcp_stream(*address) for _ in range(3)]
+            (await world.line()).close()
+            assert await silent[0].receive_some() == b"", "the oldest made room"
+            for stream in silent:
+                await stream.aclose()
+
+
 class OutOfFiles:
     """A listening socket that cannot accept, for a while."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -301,6 +303,23 @@ def test_a_ping_too_many_has_no_pong() -> None:
     output = websocket.take_output()
     assert output.count(b"\x8a\x7d") == limits.FRAMES_PER_MESSAGE_MAX
     assert close_frame(output)[0] == 1008
+
+
+def test_what_was_wrong_is_not_kept_until_somebody_collects_it() -> None:
+    wrong = masked(bytes(200_000), 0x40 | BINARY)
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            websocket = open_websocket(message_bytes_max=200_000)
+            websocket.receive(wrong)
+            assert ended(websocket)[0] == 1002
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < 200_000
 
 
 # --- closing ----------------------------------------------------------------------------------

@@ -82,14 +82,14 @@ async def test_while_it_follows_the_position_is_kept_behind_what_was_written(
 
     monkeypatch.setattr(written.kept, "save", look_and_save)
     # In real time: a clock that jumps would not wait for the threads that write.
-    with trio.fail_after(60):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(partial(written.lines(telling).run, stop, for_ever=True))
-            for more in (5, 8):
-                while saved[-1] < more:  # noqa: ASYNC110 - a thread saves it
-                    await trio.sleep(0.01)
-                telling.add(entries(more, 3))
-            stop.ask()
+    async with trio.open_nursery() as nursery:
+        nursery.cancel_scope.deadline = trio.current_time() + 60
+        nursery.start_soon(partial(written.lines(telling).run, stop, for_ever=True))
+        for more in (5, 8):
+            while saved[-1] < more:  # noqa: ASYNC110 - a thread saves it
+                await trio.sleep(0.01)
+            telling.add(entries(more, 3))
+        stop.ask()
     assert saved[-1] == len(written.positions())
     assert saved[-1] >= 8
 
