@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from protocol.errors import Code
 from storage.folder import DataFolder
 from storage.key_store import KEYS_TABLES, KeyRecord, KeyStore
 from storage.lmdb_store import LmdbStore
+from terminals.keys import public_bytes
 
 ONE_BY_ONE: Final = 20
 """Sessions that are ended alone, at times that have nothing to do with when the node looks."""
@@ -33,12 +35,16 @@ def revocation(bench: Bench) -> list[Figure]:
     """Keys of open sessions are revoked, some alone and then all the others at once."""
     plan, data = bench.plan, bench.folder(bench.plan.small)
     one_ms, all_ms = [], []
-    with bench.node(data) as node:
+    with bench.node(data) as node, _keys(data) as store:
         for seed in range(plan.repeats):
             bench.tell(f"revoking keys of {plan.terminals:,} open sessions")
-            prefix = f"revoked-{seed}"
-            with bench.lines(node, plan.terminals, prefix) as lines, generating(bench.pins):
-                slowest_ms, last_ms = _revoke_all(data, lines, prefix, random.Random(seed))
+            records = _enrolled(bench, store, f"revoked-{seed}")
+            run = partial(_some_then_all, store, records, random.Random(seed))
+            with (
+                bench.lines(node, plan.terminals, f"revoked-{seed}") as lines,
+                generating(bench.pins),
+            ):
+                slowest_ms, last_ms = trio.run(run, lines)
             one_ms.append(slowest_ms)
             all_ms.append(last_ms)
     what = f"{plan.terminals:,} sessions open"
@@ -48,17 +54,13 @@ def revocation(bench: Bench) -> list[Figure]:
     ]
 
 
-def _revoke_all(
-    data: Path, lines: Sequence[Line], prefix: str, chance: random.Random
-) -> tuple[float, float]:
-    """Revoke some keys one by one, then all others; return what the slowest of each took."""
-    alone = min(ONE_BY_ONE, len(lines) // 2)
-    with _keys(data) as store:
-        # Names end with the number of their line, so both are in one order.
-        records = [key for key in store.records() if key.terminal.startswith(prefix)]
-        assert len(records) == len(lines)
-        slowest_ms = trio.run(_one_by_one, store, lines[:alone], records[:alone], chance)
-        return slowest_ms, trio.run(revoke, store, lines[alone:], records[alone:])
+def _enrolled(bench: Bench, store: KeyStore, prefix: str) -> list[KeyRecord]:
+    """Enrol all terminals: one by one, at first use, the first would be silent for too long."""
+    key = public_bytes(bench.key)
+    names = (f"{prefix}-{number:05d}" for number in range(bench.plan.terminals))
+    records = [KeyRecord(name, key, "terminal", 1) for name in names]
+    store.save(records)
+    return records
 
 
 async def revoke(store: KeyStore, lines: Sequence[Line], records: Sequence[KeyRecord]) -> float:
@@ -78,14 +80,16 @@ async def revoke(store: KeyStore, lines: Sequence[Line], records: Sequence[KeyRe
     return (time.perf_counter() - began_s) * 1000
 
 
-async def _one_by_one(
-    store: KeyStore, lines: Sequence[Line], records: Sequence[KeyRecord], chance: random.Random
-) -> float:
+async def _some_then_all(
+    store: KeyStore, records: Sequence[KeyRecord], chance: random.Random, lines: Sequence[Line]
+) -> tuple[float, float]:
+    """Revoke some keys one by one, then all others; return what the slowest of each took."""
+    alone = min(ONE_BY_ONE, len(lines) // 2)
     slowest_ms = 0.0
-    for line, record in zip(lines, records, strict=True):
+    for line, record in zip(lines[:alone], records[:alone], strict=True):
         await trio.sleep(_PAUSE_S * chance.random())
         slowest_ms = max(slowest_ms, await revoke(store, [line], [record]))
-    return slowest_ms
+    return slowest_ms, await revoke(store, lines[alone:], records[alone:])
 
 
 async def _wait_revoked(line: Line) -> None:

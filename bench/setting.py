@@ -90,6 +90,7 @@ class Bench:
     Attributes:
       peer: what PostgreSQL came to, by number of clients.
       no_peer: why PostgreSQL was not measured.
+      key: of all its terminals.
       verify_rates: entries verified in a second, of each folder.
     """
 
@@ -99,7 +100,7 @@ class Bench:
         self.no_peer = "it was not asked for"
         self.verify_rates: list[float] = []
         self._posted: dict[Path, int] = {}
-        self._key = new_key()
+        self.key = new_key()
         self._authority = Authority()
 
     def folder(self, count: int) -> Path:
@@ -126,7 +127,7 @@ class Bench:
     def lines(self, node: NodeProcess, count: int, prefix: str) -> Iterator[list[Line]]:
         """Connect terminals to a node, and hang up in the end."""
         tls = self._authority.trusted() if node.url.startswith("wss") else None
-        opening = partial(open_lines, node.url, count, prefix=prefix, key=self._key, tls=tls)
+        opening = partial(open_lines, node.url, count, prefix=prefix, key=self.key, tls=tls)
         with generating(self.pins):
             lines = trio.run(opening)
         try:

@@ -136,6 +136,16 @@ class Stage:
         return self.wire.take()
 
 
+class Another:
+    """Another connection at the same reception."""
+
+    def make_room(self) -> None:
+        """Do nothing: it is not there."""
+
+    def give_way(self) -> None:
+        """Do nothing: it is not there."""
+
+
 @asynccontextmanager
 async def on_stage(shard: Shard, clock: Clock) -> AsyncIterator[Stage]:
     async with running(Stage(shard, clock)) as stage:

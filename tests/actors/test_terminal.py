@@ -17,7 +17,7 @@ from protocol.limits import (
     SESSIONS_PER_TERMINAL_MAX,
 )
 from protocol.messages import Failed
-from tests.actors.stage import Stage, on_stage, ready, running
+from tests.actors.stage import Another, Stage, on_stage, ready, running
 from tests.actors.world import (
     CARD,
     Clock,
@@ -260,14 +260,6 @@ async def test_a_stop_answers_what_was_taken_and_says_goodbye(
         assert [message[0] for message in stage.wire.take()] == ["outcome", "error", "close"]
         await stage.wire.closed.wait()
         assert trio.current_time() >= limits.LINGER_S
-
-
-class Another:
-    """Another connection at the same reception."""
-
-    def make_room(self) -> None: ...
-
-    def give_way(self) -> None: ...
 
 
 async def test_a_handshake_that_has_to_make_room_is_cut(shard: Shard, clock: Clock) -> None:
