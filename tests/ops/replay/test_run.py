@@ -42,6 +42,8 @@ async def test_the_bar_says_how_long_nothing_was_answered(
     [
         (Code.KEY_UNKNOWN, "does not know the key of terminal A1. A node with --dev enrols"),
         (Code.KEY_REVOKED, "the key of terminal A1 was revoked"),
+        (Code.KEY_EXPIRED, "the key of terminal A1 has expired"),
+        (Code.NOT_ALLOWED, "enrol it for the stops as a terminal or a service"),
         (Code.PROOF_INVALID, "terminal A1: proof_invalid prove.signature: wrong"),
     ],
 )
