@@ -3,7 +3,7 @@
 Each subscription is a task of its own beside the session of its connection. It reads on only while
 little waits to be sent there, so a consumer that does not read holds one message back, and nobody
 up. Blocks are read, filtered and encoded in a worker thread, one step at a time for all
-subscriptions together, and with pauses while taps are many.
+subscriptions together, with a rest between two steps that is longer while taps are many.
 
     durable? -> turn -> read_page, in a thread -> little unsent? -> send -> ...
 """
@@ -110,8 +110,8 @@ class Feeds:
         Cancellation: a step that has begun is waited for.
         """
         async with self._turn:
-            if shard.load > limits.FEED_LOAD_SHARE:
-                await trio.sleep(limits.FEED_PAUSE_S)
+            is_busy = shard.load > limits.FEED_LOAD_SHARE
+            await trio.sleep(limits.FEED_PAUSE_S if is_busy else limits.FEED_REST_S)
             return await self._offload(
                 partial(step, shard.store.journal, position, shard.durable_position)
             )
