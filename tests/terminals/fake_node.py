@@ -94,6 +94,7 @@ class FakeSession:
         self.heartbeats: list[Heartbeat] = []
         self.submits: list[Submit] = []
         self.received_s: list[float] = []
+        self.received_bytes: list[int] = []
 
     async def say(self, message: FromNode) -> None:
         await self._link.send(msgspec.msgpack.encode(message))
@@ -102,7 +103,9 @@ class FakeSession:
         await self._link.send(payload)
 
     async def hear(self) -> FromTerminal:
-        message: FromTerminal = _DECODER.decode(await self._link.receive())
+        payload = await self._link.receive()
+        message: FromTerminal = _DECODER.decode(payload)
+        self.received_bytes.append(len(payload))
         self.received_s.append(trio.current_time())
         return message
 
@@ -142,6 +145,7 @@ class FakeNode:
         self.credits = 2_000
         self.per_frame_max = 500
         self.heartbeat_s = 20
+        self.frame_bytes_max = 262_144
         self.error: Error | None = None
         self.on_submit: Callable[[FakeSession, Submit], Awaitable[None]] = self.answer
         self.on_query: Callable[[FakeSession, Query], Awaitable[None]] = self.answer_query
@@ -211,7 +215,7 @@ class FakeNode:
                 max(self.last_counter, *self.entries, 0),
                 self.credits,
                 self.heartbeat_s,
-                262_144,
+                self.frame_bytes_max,
                 self.per_frame_max,
                 self.capabilities,
             )

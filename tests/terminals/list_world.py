@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeAlias, TypeVar
+
+import trio
 
 from engine.fleet.list_file import ListFile, content_hash, make_file
 from engine.fleet.lists import in_order
@@ -12,7 +15,19 @@ from terminals.keeper import MemoryKeeper
 from terminals.lists import ListHolder, Wish
 from terminals.messages import Chunk, Offer
 
-Change = dict[str, str | None]
+T = TypeVar("T")
+
+Change: TypeAlias = dict[str, str | None]
+
+
+async def on_the_spot(call: Callable[[], T], /) -> T:
+    """Run a blocking call where it is asked for, as a simulation does."""
+    return call()
+
+
+def now_ms() -> int:
+    """Return a clock that goes with that of trio."""
+    return int(trio.current_time() * 1_000)
 
 
 class Published:

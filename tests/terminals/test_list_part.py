@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 import pytest
@@ -19,19 +19,9 @@ from terminals.list_part import RETRY_S, ListPart
 from terminals.lists import Wish
 from terminals.messages import Offer
 from tests.terminals.fake_node import FakeNode, FakeSession, numbered
-from tests.terminals.list_world import FailingKeeper, Published, cards
-
-T = TypeVar("T")
+from tests.terminals.list_world import FailingKeeper, Published, cards, now_ms, on_the_spot
 
 CARD: Final = "6013500100000003"
-
-
-async def on_the_spot(call: Callable[[], T], /) -> T:
-    return call()
-
-
-def now_ms() -> int:
-    return int(trio.current_time() * 1_000)
 
 
 class Terminal:
