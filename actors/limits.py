@@ -166,6 +166,9 @@ RESEND_S: Final = 60.0
 DRAFTS_MAX: Final = 16
 """Drafts of lists at the same time."""
 
+PARTS_AT_ONCE: Final = 16
+"""Parts of drafts that are written together: as many as one officer may have on the way."""
+
 LIST_BYTES_PER_S: Final = 100 * 1024 * 1024
 """List files to all terminals together: a tenth of a fast network, a tenth of a core."""
 

@@ -40,6 +40,7 @@ from storage.lmdb_store import LmdbStore
 from storage.process_store import ProcessStore
 from storage.secret_file import SECRET_BYTES, kept_secret
 from storage.shard_store import ShardStore
+from storage.store import Store
 from storage.view_rows import VIEWS_REMEDY, VIEWS_TABLES
 
 log: Final = logging.getLogger("jakarta_one")
@@ -177,8 +178,11 @@ def role_by_name(terminal: str) -> Role:
     return "service"
 
 
-def _open_fleet(folder: DataFolder) -> AbstractContextManager[LmdbStore]:
-    return closing(LmdbStore(folder.fleet, tables=FLEET_TABLES, remedy=FLEET_REMEDY))
+def _open_fleet(folder: DataFolder) -> AbstractContextManager[Store]:
+    # A list of a million cards is written by another process, as checkpoints are.
+    return closing(
+        ProcessStore(folder.fleet, tables=FLEET_TABLES, pause=time.sleep, remedy=FLEET_REMEDY)
+    )
 
 
 class _FirstUse:

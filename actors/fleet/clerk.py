@@ -11,13 +11,14 @@ from actors import limits
 from actors.fleet.command_desk import CommandDesk, Told
 from actors.fleet.list_desk import FileId, ListDesk
 from actors.fleet.orders import OrderBook
+from actors.fleet.parts import Part
 from actors.fleet.registry import Link, Peer, Registry
 from actors.seams import Seams
 from engine.fleet.commands import CommandState, SendJournal
 from engine.fleet.list_file import ListFile
 from engine.fleet.lists import LIST_NAMES, GuardRules, ListName
 from protocol.errors import OrderCode
-from protocol.messages import JournalPart, Order, Receipt
+from protocol.messages import JournalPart, ListPart, Order, Receipt
 from storage.errors import StorageFull
 from storage.fleet.command_store import CommandRecord, CommandStore, Move, Place
 from storage.fleet.list_store import ListHead, ListStore
@@ -32,6 +33,11 @@ class Job(Struct, frozen=True):
     sender: str
     message: Order | JournalPart
     since_s: float
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is a part of a draft, which is written together with others."""
+        return isinstance(self.message, Order) and isinstance(self.message.action, ListPart)
 
 
 class Clerk:
@@ -112,15 +118,23 @@ class Clerk:
 
     # --- orders and journals ------------------------------------------------------------------
 
-    async def do(self, job: Job) -> Receipt:
-        """Do what is ordered, or keep a part of a journal, and return the receipt.
+    async def do(self, jobs: Sequence[Job]) -> list[Receipt]:
+        """Do one job, or several parts of drafts together; return the receipts.
 
         Raises:
           StorageFull: no room; nothing was done.
         """
+        if jobs[0].is_part:
+            parts = [
+                Part(job.sender, job.message.id, job.message.action)
+                for job in jobs
+                if isinstance(job.message, Order) and isinstance(job.message.action, ListPart)
+            ]
+            return await self._orders.take_parts(parts)
+        (job,) = jobs
         if isinstance(job.message, Order):
-            return await self._orders.carry_out(job.sender, job.message)
-        return await self._keep_journal(job.sender, job.message)
+            return [await self._orders.carry_out(job.sender, job.message)]
+        return [await self._keep_journal(job.sender, job.message)]
 
     async def _keep_journal(self, terminal: str, message: JournalPart) -> Receipt:
         record = await self._offload(lambda: self._command_store.find(message.id))

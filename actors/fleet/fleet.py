@@ -10,7 +10,7 @@ Its parts in memory outlive a failure of its store: the next life opens that ane
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from functools import partial
 from typing import TypeAlias
@@ -196,26 +196,40 @@ class Fleet:
             await clerk.write_reports()
             await clerk.make_file()
             if self._jobs:
-                await self._do(clerk, self._jobs.popleft())
+                await self._do(clerk, self._next_jobs())
             elif self.lists.next_wanted() is None and not self.commands.reports:
                 await self._work.wait()
 
-    async def _do(self, clerk: Clerk, job: Job) -> None:
-        receipt = turned_away(job.message, OrderCode.OVERLOAD)
+    def _next_jobs(self) -> list[Job]:
+        """Take the next job, with those behind it if they can be done in one write."""
+        jobs = [self._jobs.popleft()]
+        while self._jobs and all(job.is_part for job in (jobs[-1], self._jobs[0])):
+            jobs.append(self._jobs.popleft())
+            if len(jobs) == limits.PARTS_AT_ONCE:
+                break
+        return jobs
+
+    async def _do(self, clerk: Clerk, jobs: Sequence[Job]) -> None:
+        receipts = [turned_away(job.message, OrderCode.OVERLOAD) for job in jobs]
         try:
-            receipt = await clerk.do(job)
+            receipts = await clerk.do(jobs)
         except StorageFull:
-            receipt = turned_away(job.message, OrderCode.STORAGE_FULL)
+            receipts = [turned_away(job.message, OrderCode.STORAGE_FULL) for job in jobs]
         except StorageError:
             raise
         except Exception:
             # The same again would fail again: it is not to be sent again.
-            text = "a defect of the node"
-            receipt = Receipt(job.message.id, "refused", OrderCode.INTERNAL_ERROR, "", text)
+            receipts = [_defect(job.message) for job in jobs]
             raise
         finally:
             # Also when the fleet ends: every order is answered.
-            job.peer.tell(receipt)
+            for job, receipt in zip(jobs, receipts, strict=True):
+                job.peer.tell(receipt)
+
+
+def _defect(message: Order | JournalPart) -> Receipt:
+    text = "a defect of the node"
+    return Receipt(message.id, "refused", OrderCode.INTERNAL_ERROR, "", text)
 
 
 def turned_away(message: Order | JournalPart, code: OrderCode) -> Receipt:

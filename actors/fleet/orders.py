@@ -15,16 +15,16 @@ from msgspec.structs import replace
 
 from actors import limits
 from actors.fleet.command_desk import CommandDesk
+from actors.fleet.parts import Part, PartKeeper, not_yours, refused
 from actors.fleet.registry import Registry
 from actors.seams import Seams
 from engine.fleet.list_file import ListFile
-from engine.fleet.lists import DENY, GuardRules, Put
+from engine.fleet.lists import DENY, GuardRules
 from protocol.errors import OrderCode
 from protocol.messages import (
     Action,
     CommandTerminals,
     ListApprove,
-    ListPart,
     ListPublish,
     ListWithdraw,
     Order,
@@ -71,6 +71,7 @@ class OrderBook:
     ) -> None:
         self._orders = OrderStore(store)
         self._lists = ListStore(store)
+        self._parts = PartKeeper(self._lists, seams.now_ms)
         self._command_store = CommandStore(store)
         self._terminals = TerminalStore(store)
         self._registry = registry
@@ -82,6 +83,14 @@ class OrderBook:
         self._on_published = on_published
         self._on_commanded = on_commanded
 
+    async def take_parts(self, parts: Sequence[Part]) -> list[Receipt]:
+        """Keep parts of drafts together, and return the receipt of each.
+
+        Raises:
+          StorageFull: no room; none was kept, and they may be sent again.
+        """
+        return await self._offload(lambda: self._parts.keep(parts))
+
     async def carry_out(self, officer: str, order: Order) -> Receipt:
         """Do what is ordered, unless it was done before, and return the receipt.
 
@@ -90,14 +99,11 @@ class OrderBook:
         Raises:
           StorageFull: no room; nothing was done, and it may be sent again.
         """
-        if isinstance(order.action, ListPart):
-            # Its own name and number make it safe to send again.
-            return await self._take_part(officer, order.id, order.action)
         digest = sha256(_pack(order.action)).digest()
         known = await self._offload(lambda: self._orders.find(officer, order.id))
         if known is not None:
             if known.digest != digest:
-                return _refused(order.id, OrderCode.CONFLICT, "order.id", "used for another order")
+                return refused(order.id, OrderCode.CONFLICT, "order.id", "used for another order")
             return _RECEIPT.decode(known.receipt)
         slip = _Slip(officer, order.id, digest, self._now_ms())
         receipt = await self._do(slip, order.action)
@@ -123,27 +129,6 @@ class OrderBook:
 
     # --- lists --------------------------------------------------------------------------------
 
-    async def _take_part(self, officer: str, order_id: str, action: ListPart) -> Receipt:
-        for number, (key, _) in enumerate(action.entries):
-            if not is_list_key(key):
-                field = f"order.action.entries[{number}][0]"
-                return _refused(order_id, OrderCode.KEY_INVALID, field, "printable ASCII, no blank")
-        draft = await self._offload(lambda: self._lists.draft(action.draft))
-        if draft is None:
-            if len(await self._offload(self._lists.drafts)) >= limits.DRAFTS_MAX:
-                text = f"{limits.DRAFTS_MAX} drafts are open: withdraw one"
-                return _refused(order_id, OrderCode.TOO_MANY, "order.action.draft", text)
-            draft = Draft(action.draft, action.name, officer, self._now_ms())
-        if wrong := _not_yours(order_id, draft, officer):
-            return wrong
-        if draft.name != action.name:
-            text = f"the draft is one of {draft.name}"
-            return _refused(order_id, OrderCode.CONFLICT, "order.action.name", text)
-        draft = replace(draft, parts=draft.parts | {action.part})
-        puts: Sequence[Put] = action.entries
-        await self._offload(lambda: self._lists.save_draft(draft, puts))
-        return Receipt(order_id, "done", count=len(draft.parts))
-
     async def _publish(self, slip: _Slip, action: ListPublish) -> Receipt | None:
         draft = await self._offload(lambda: self._lists.draft(action.draft))
         if draft is None and not action.parts and action.whole:
@@ -151,12 +136,12 @@ class OrderBook:
             draft = Draft(action.draft, action.name, slip.officer, slip.at_ms)
         if draft is None or draft.name != action.name:
             return _draft_unknown(slip.order_id)
-        if wrong := _not_yours(slip.order_id, draft, slip.officer):
+        if wrong := not_yours(slip.order_id, draft, slip.officer):
             return wrong
         missing = [part for part in range(action.parts) if part not in draft.parts]
         if missing or len(draft.parts) != action.parts:
             text = f"part {missing[0]} is missing" if missing else f"{len(draft.parts)} have come"
-            return _refused(slip.order_id, OrderCode.PARTS_MISSING, "order.action.parts", text)
+            return refused(slip.order_id, OrderCode.PARTS_MISSING, "order.action.parts", text)
         made = replace(
             draft,
             base=action.base,
@@ -171,7 +156,7 @@ class OrderBook:
         changes = await self._offload(lambda: sum(1 for _ in self._lists.changes_of(draft)))
         if not changes:
             text = "the list is so already"
-            return _refused(slip.order_id, OrderCode.NOTHING_CHANGES, "order.action.draft", text)
+            return refused(slip.order_id, OrderCode.NOTHING_CHANGES, "order.action.draft", text)
         counted, issued = replace(draft, changes=changes), self._cards_issued()
         if draft.name == DENY and self._guard.needs_second(changes, issued):
             await self._hold_back(slip, counted, issued)
@@ -185,7 +170,7 @@ class OrderBook:
         slip.receipt = Receipt(
             slip.order_id, "waiting", OrderCode.SECOND_OFFICER, "", text, count=draft.changes
         )
-        await self._offload(lambda: self._lists.save_draft(held, (), [slip.change()]))
+        await self._offload(lambda: self._lists.save_draft(held, [slip.change()]))
 
     async def _approve(self, slip: _Slip, action: ListApprove) -> Receipt | None:
         draft = await self._offload(lambda: self._lists.draft(action.draft))
@@ -193,7 +178,7 @@ class OrderBook:
             return _draft_unknown(slip.order_id)
         if draft.officer == slip.officer:
             text = "whoever drafted it is not the second officer"
-            return _refused(slip.order_id, OrderCode.SECOND_OFFICER, "order.action.draft", text)
+            return refused(slip.order_id, OrderCode.SECOND_OFFICER, "order.action.draft", text)
         if wrong := await self._moved_on(slip.order_id, draft):
             return wrong
         await self._make_version(slip, draft, slip.officer)
@@ -212,7 +197,7 @@ class OrderBook:
         if head.version == draft.base:
             return None
         text = f"the list is at version {head.version}, the draft changes {draft.base}"
-        return _refused(order_id, OrderCode.VERSION_PASSED, "order.action.base", text)
+        return refused(order_id, OrderCode.VERSION_PASSED, "order.action.base", text)
 
     async def _make_version(self, slip: _Slip, draft: Draft, second_officer: str) -> None:
         def order(head: ListHead) -> Sequence[Change]:
@@ -232,22 +217,22 @@ class OrderBook:
         targets = action.targets
         if targets.is_empty and not targets.everybody:
             text = "name terminals, a condition, or everybody"
-            return _refused(slip.order_id, OrderCode.NO_TARGET, "order.action.targets", text)
+            return refused(slip.order_id, OrderCode.NO_TARGET, "order.action.targets", text)
         if action.expires_ms <= slip.at_ms:
             text = "its time is over already"
-            return _refused(slip.order_id, OrderCode.EXPIRED, "order.action.expires_ms", text)
+            return refused(slip.order_id, OrderCode.EXPIRED, "order.action.expires_ms", text)
         for number, name in enumerate(targets.terminals):
             if name not in self._registry.records:
                 field = f"order.action.targets.terminals[{number}]"
-                return _refused(slip.order_id, OrderCode.TERMINAL_UNKNOWN, field, name)
+                return refused(slip.order_id, OrderCode.TERMINAL_UNKNOWN, field, name)
         terminals = self._registry.selected(targets)
         if not terminals:
             text = "no terminal meets these conditions"
-            return _refused(slip.order_id, OrderCode.NO_TARGET, "order.action.targets", text)
+            return refused(slip.order_id, OrderCode.NO_TARGET, "order.action.targets", text)
         busiest = max(terminals, key=self._commands.open_at)
         if self._commands.open_at(busiest) >= limits.COMMANDS_OPEN_MAX:
             text = f"{busiest} has {limits.COMMANDS_OPEN_MAX} commands before it"
-            return _refused(slip.order_id, OrderCode.TOO_MANY, "order.action.targets", text)
+            return refused(slip.order_id, OrderCode.TOO_MANY, "order.action.targets", text)
         number = await self._offload(self._command_store.next_number)
         record = CommandRecord(
             number,
@@ -266,7 +251,7 @@ class OrderBook:
         known = action.terminal in self._registry.records
         if not known and len(self._registry.records) >= limits.TERMINALS_KNOWN_MAX:
             text = f"{limits.TERMINALS_KNOWN_MAX} terminals are known"
-            return _refused(slip.order_id, OrderCode.TOO_MANY, "order.action.terminal", text)
+            return refused(slip.order_id, OrderCode.TOO_MANY, "order.action.terminal", text)
         row = self._registry.register(action)
         slip.receipt = Receipt(slip.order_id, "done", count=1)
         await self._offload(lambda: self._terminals.save([row], [slip.change()]))
@@ -290,25 +275,6 @@ class _Slip:
         return order_change(self.officer, self.order_id, self.record(self.receipt))
 
 
-def is_list_key(key: str) -> bool:
-    """Tell whether a text may be a key of a list: printable ASCII without blanks."""
-    return key.isascii() and key.isprintable() and " " not in key
-
-
-def _refused(order_id: str, code: OrderCode, field: str, text: str) -> Receipt:
-    return Receipt(order_id, "refused", code, field, text)
-
-
-def _not_yours(order_id: str, draft: Draft, officer: str) -> Receipt | None:
-    if draft.officer != officer:
-        text = f"the draft is one of {draft.officer}"
-        return _refused(order_id, OrderCode.CONFLICT, "order.action.draft", text)
-    if draft.waits:
-        text = "the draft waits for a second officer: withdraw it to change it"
-        return _refused(order_id, OrderCode.CONFLICT, "order.action.draft", text)
-    return None
-
-
 def _draft_unknown(order_id: str) -> Receipt:
     text = "there is no such draft"
-    return _refused(order_id, OrderCode.DRAFT_UNKNOWN, "order.action.draft", text)
+    return refused(order_id, OrderCode.DRAFT_UNKNOWN, "order.action.draft", text)

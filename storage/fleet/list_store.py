@@ -7,6 +7,7 @@ whatever is there after a crash is one version or the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -154,15 +155,14 @@ class ListStore:
         value = self._store.get(DRAFTS, name.encode())
         return None if value is None else read(_DRAFT, value)
 
-    def save_draft(
-        self, draft: Draft, puts: Sequence[Put] = (), order: Sequence[Change] = ()
-    ) -> None:
-        """Write a draft as it is now, entries that were added to it, and the order behind it."""
-        changes: list[Change] = [*order, (DRAFTS, draft.draft.encode(), encode(draft))]
-        for key, value in puts:
-            row = _REMOVED if value is None else _PUT + value.encode()
-            changes.append((DRAFT_ENTRIES, key_of(draft.draft, key.encode()), row))
-        self._store.write(changes)
+    def save_draft(self, draft: Draft, order: Sequence[Change] = ()) -> None:
+        """Write a draft as it is now, and the order behind that."""
+        self._store.write([*order, (DRAFTS, draft.draft.encode(), encode(draft))])
+
+    def save_parts(self, parts: Sequence[tuple[Draft, Sequence[Put]]]) -> None:
+        """Write entries that were added to drafts, and each draft as it is with them."""
+        # Of a draft that stands here several times the last row counts, as it does of a key.
+        self._store.write(chain.from_iterable(_part_changes(*part) for part in parts))
 
     def drop_draft(self, name: str, order: Sequence[Change] = ()) -> None:
         """Throw a draft away, and write the order behind that."""
@@ -280,3 +280,10 @@ class ListStore:
             assert change[1] is not None, "what is removed is there"
             yield change[0], change[1]
             change = next(changes, None)
+
+
+def _part_changes(draft: Draft, puts: Sequence[Put]) -> Iterator[Change]:
+    yield DRAFTS, draft.draft.encode(), encode(draft)
+    for key, value in puts:
+        row = _REMOVED if value is None else _PUT + value.encode()
+        yield DRAFT_ENTRIES, key_of(draft.draft, key.encode()), row

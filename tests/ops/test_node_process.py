@@ -53,15 +53,16 @@ async def test_what_a_killed_node_had_acknowledged_is_replayed(tmp_path: Path) -
     again.stop()
 
 
-async def test_the_process_that_writes_the_views_ends_with_its_node(tmp_path: Path) -> None:
+async def test_the_processes_that_write_views_and_fleet_end_with_their_node(tmp_path: Path) -> None:
     node = NodeProcess.start(tmp_path / "node", dev=True)
     await issue_cards(node.url, 3)
-    (writer,) = children(node.pid)
-    watched = os.pidfd_open(writer)
+    watched = [os.pidfd_open(writer) for writer in children(node.pid)]
+    assert len(watched) == 2
     node.kill()
     with trio.fail_after(10):
-        await trio.lowlevel.wait_readable(watched)
-    os.close(watched)
+        for writer in watched:
+            await trio.lowlevel.wait_readable(writer)
+            os.close(writer)
 
 
 def test_a_node_may_hold_as_many_files_as_the_system_lets_it(tmp_path: Path) -> None:

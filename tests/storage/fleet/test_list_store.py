@@ -33,7 +33,7 @@ def draft_of(lists: ListStore, puts: Sequence[Put], *, whole: bool = False) -> D
     """Save a draft of the deny list as it stands now."""
     base = lists.head("deny").version
     draft = Draft("d", "deny", "ani", 1, frozenset({0}), base=base, whole=whole, note="why")
-    lists.save_draft(draft, puts)
+    lists.save_parts([(draft, puts)])
     return draft
 
 
@@ -122,7 +122,7 @@ def test_a_version_tells_who_published_it_and_when_it_counts(lists: ListStore) -
 def test_lists_do_not_mix(lists: ListStore) -> None:
     publish(lists, [("A", "lost")])
     other = Draft("e", "settings", "ani", 1, frozenset({0}))
-    lists.save_draft(other, [("A", "on")])
+    lists.save_parts([(other, [("A", "on")])])
     lists.publish(other, second_officer="", at_ms=1, order=lambda _: [])
     assert [*lists.content("deny")] == [("A", "lost")]
     assert [*lists.content("settings")] == [("A", "on")]
