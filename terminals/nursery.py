@@ -10,12 +10,17 @@ import trio
 
 @asynccontextmanager
 async def flat_nursery() -> AsyncIterator[trio.Nursery]:
-    """Open a nursery out of which an error that comes alone comes as it is, not in a group."""
+    """Open a nursery out of which an error that comes alone comes as it is, not in a group.
+
+    Cancellation: one that comes together with an error gives way to it. Nothing is lost by that:
+    whoever was cancelled is still, and is told again at the next checkpoint.
+    """
     try:
         async with trio.open_nursery() as nursery:
             yield nursery
     except BaseExceptionGroup as group:
-        error, *others = group.exceptions
-        if others:
+        _, errors = group.split(trio.Cancelled)
+        if errors is None or len(errors.exceptions) > 1:
             raise
+        (error,) = errors.exceptions
         raise error from error.__cause__

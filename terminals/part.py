@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
@@ -33,7 +34,7 @@ def untold(_text: str) -> None:
     """Tell nobody."""
 
 
-class Part:
+class Part(ABC):
     """Something that a client does for its terminal.
 
     All methods but `run` are called by the session: they must not wait. Times are seconds of
@@ -47,13 +48,13 @@ class Part:
         """Learn whom to wake when there is something to send."""
         self._wake_session = wake
 
+    @abstractmethod
     def begin(self, ready: Ready) -> None:
         """Begin a connection; nothing that was sent on the one before need have arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     def next_message(self, now_s: float) -> bytes | None:
         """Return what is to be sent now, and note it as sent; None: nothing."""
-        raise NotImplementedError
 
     def next_due_s(self) -> float:
         """Return when there will be something to send that there is not now; infinity: never."""
@@ -63,13 +64,13 @@ class Part:
         """Return when the connection is to be held dead for want of an answer; infinity: not."""
         return math.inf
 
+    @abstractmethod
     def take(self, message: FromNode) -> bool:
         """Take what the node sends, and tell whether it was for this part."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def run(self) -> None:
         """Do what takes longer, for as long as the client runs."""
-        raise NotImplementedError
 
 
 def _nobody_to_wake() -> None:

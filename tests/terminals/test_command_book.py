@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TypeAlias
 
+import msgspec
 import pytest
 
 from terminals import command_book
@@ -191,6 +193,14 @@ def test_a_damaged_record_is_passed_over(damage: Damage) -> None:
     again, to_begin = loaded(keeper)
     assert again.find(LANE.id) is None
     assert [one.id for one in to_begin] == ["ani/2"]
+
+
+def test_a_record_of_another_program_is_passed_over() -> None:
+    packed = msgspec.msgpack.encode([0, "ani/1", [5], 9, "taken", ""])
+    keeper = MemoryKeeper()
+    keeper.write("command-0000000000", [sha256(packed).digest(), packed])
+    book, to_begin = loaded(keeper)
+    assert (len(book), to_begin) == (0, [])
 
 
 def test_other_records_of_the_keeper_are_left_alone() -> None:

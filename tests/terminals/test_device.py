@@ -78,6 +78,7 @@ async def test_the_backlog_is_what_the_client_has_unless_the_terminal_says_other
     node.on_submit = answer_late
     options = ClientOptions(device=Device(status=lambda: Status(battery=5)))
     async with node.open(options=options) as client:
+        await trio.sleep(1)
         await client.submit(numbered(1, 2, 3))
         await trio.sleep(1)
     assert [(beat.backlog, beat.battery) for beat in beats(node)] == [(0, 5), (3, 5)]
