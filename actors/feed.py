@@ -233,8 +233,10 @@ class _Subscription:
         """Wait for more, or for the time to tell what passed; False if no more will come."""
         await trio.sleep(limits.FEED_GATHER_S)
         due_s = math.inf if self._told == self._next else self._news_due_s
+        # Who waits far behind the end looks now and then, and not at every block.
+        position = min(self._next, self._shard.durable_position) + 1
         with trio.move_on_at(due_s):
-            return await self._shard.wait_durable(self._next + 1)
+            return await self._shard.wait_durable(position)
         return True
 
     @property

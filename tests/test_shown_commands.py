@@ -26,6 +26,7 @@ SHORT: Final = {
     "jakarta-one bench": QUICK_BENCH,
     "jakarta-one bench --repeats 5": f"{QUICK_BENCH} --repeats 1",
     "python -m tests.crash.kill 50": "python -m tests.crash.kill 1",
+    "python -m tests.crash.consumers 100": "python -m tests.crash.consumers 1",
 }
 """Long ones, and how they are tried."""
 SERVES: Final = "jakarta-one serve"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -17,6 +18,7 @@ from terminals.messages import Entry, Feed, FeedEntry
 from tests.engine.histories import History, histories, play
 from tests.protocol import document
 
+OPERATIONS = (Path(document.__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 NUMBERS = {kind.name.lower(): kind.value for kind in AccountKind}
 
 
@@ -76,3 +78,9 @@ def test_what_a_later_version_may_have_added_does_no_harm() -> None:
 
 def test_no_entries_are_no_lines() -> None:
     assert lines_of([]) == b""
+
+
+def test_operations_tell_every_field_of_a_line() -> None:
+    cells = [row[0] for row in document.table("in a line", OPERATIONS)]
+    told = [name.strip(" `") for cell in cells for name in cell.split(",")]
+    assert sorted(told) == sorted(["position", *Entry._fields])

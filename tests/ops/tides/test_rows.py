@@ -16,7 +16,8 @@ from ops.tides.schema import COLUMNS, FARE_ACTIONS, FARE_MEDIA, SCHEMA, SPEC_VER
 from protocol.redaction import pseudonyms
 from terminals.messages import Entry, FeedEntry
 from tests.engine.histories import History, histories, play
-from tests.ops.feed.test_named import as_told
+from tests.ops.feed.test_named import OPERATIONS, as_told
+from tests.protocol import document
 
 
 def table(rows: list[Row]) -> pa.Table:
@@ -185,3 +186,12 @@ def test_an_observers_rows_have_no_balance() -> None:
     card = pseudonyms(bytes(32))("C")
     (row,) = rows(["tap", card, 5, "mrt", "in"], (1, card, -5), (3, "mrt", 5), balance_rp=0)
     assert (row["token_id"], row["balance"]) == (card, None)
+
+
+def test_operations_tell_every_column_that_is_filled() -> None:
+    cells = [row[0] for row in document.table("column", OPERATIONS)]
+    told = [name.strip(" `") for cell in cells for name in cell.split(",")]
+    (row,) = rows(TAP, (1, "C", -3500), (3, "mrt", 3500))
+    assert sorted([*told, "fare_action"]) == sorted(row), "the actions have a table of their own"
+    actions = {cell for row in document.table("entry", OPERATIONS) for cell in row[1].split(", ")}
+    assert actions <= {f"`{action}`" for action in FARE_ACTIONS}
