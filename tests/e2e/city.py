@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.listener import ListeningSocket
 from actors.seams import Seams
-from actors.tree import NodeTree
-from protocol.rights import Role
+from actors.tree import NodeTree, Stores
 from terminals import officer
 from terminals.client import ClientOptions, TerminalClient, open_terminal
 from terminals.clock import NodeClock
@@ -39,7 +38,7 @@ from terminals.messages import (
 )
 from terminals.nursery import flat_nursery
 from terminals.websocket import websocket
-from tests.actors.world import Disk
+from tests.actors.world import Disk, FakeKeys
 from tests.protocol.peer import StoredKey
 
 T = TypeVar("T")
@@ -236,20 +235,22 @@ class City:
         self.notes: list[str] = []
         disk = Disk()
         self.tree = NodeTree(
-            open_store=disk.open,
-            open_fleet=disk.open_fleet,
+            stores=Stores(disk.open, disk.open_fleet),
             listening=listening,
-            find_key=_role_of,
-            keys_version=lambda: 0,
+            keys=_Keys(),
+            pseudonym=str.upper,
             seams=Seams(now_ms, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=lambda _: None,
             note=self.notes.append,
         )
 
 
-def _role_of(terminal: str, _key: bytes) -> StoredKey:
-    role: Role = "terminal" if terminal.startswith("GATE") else "operator"
-    return StoredKey(role, None)
+class _Keys(FakeKeys):
+    """Everybody is enrolled."""
+
+    def find(self, terminal: str, _public_key: bytes) -> StoredKey | None:
+        """Return the key of a gate, or of an operator."""
+        return StoredKey("terminal" if terminal.startswith("GATE") else "operator")
 
 
 async def until(is_so: Callable[[], bool]) -> None:

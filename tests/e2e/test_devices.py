@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.listener import open_listening_socket
 from engine.fleet.list_file import content_hash
+from engine.keys import Role
 from ops.node_process import NodeProcess
 from storage.folder import DataFolder
-from storage.key_store import KEYS_TABLES, KeyRole, KeyStore
+from storage.key_store import KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
 from terminals import content, messages
 from terminals.content import Content, Put
@@ -323,7 +324,7 @@ async def test_an_officer_sees_how_a_terminal_is(city: City) -> None:
 # --- a node that is killed ------------------------------------------------------------------------
 
 
-def enroll(data: Path, name: str, key: Ed25519PrivateKey, role: KeyRole) -> None:
+def enroll(data: Path, name: str, key: Ed25519PrivateKey, role: Role) -> None:
     with DataFolder.open(data, create=True) as folder:
         path = folder.keys
     with closing(LmdbStore(path, tables=KEYS_TABLES)) as store:
@@ -345,12 +346,16 @@ async def test_lists_and_commands_outlive_a_node_that_is_killed(tmp_path: Path) 
                     await _do_some(ani, number)
                     done.append(str(number))
 
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(work)
+            async def kill_now_and_then() -> None:
+                nonlocal node
                 for kill_at in (5, 15, 25):
                     await until(partial(_has, done, kill_at))
                     node.kill()
                     node = NodeProcess.start(tmp_path / "node", listen=node.listen)
+
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(work)
+                nursery.start_soon(kill_now_and_then)
             await until_holds(gate, 30)
             for number in range(30):
                 await ani.until_done(f"c-{number}", 1)

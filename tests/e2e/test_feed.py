@@ -62,7 +62,7 @@ def test_lines_are_the_journal_as_the_role_may_see_it(node: NodeProcess, tmp_pat
     assert not any(card_name(number) in seen.stdout for number in range(CARDS))
     refused = run(*follow(node, tmp_path, "--no-follow", name="GATE"))
     assert refused.returncode == 1
-    assert "not for this role" in refused.stderr
+    assert "for the role terminal" in refused.stderr
 
 
 def test_a_state_is_where_the_next_run_goes_on(node: NodeProcess, tmp_path: Path) -> None:
