@@ -26,6 +26,10 @@ _COMMANDS: Final = {
     "exceptions": "ops.commands.exceptions",
     "feed": "ops.commands.feed",
     "export": "ops.commands.export",
+    "terminals": "ops.commands.terminals",
+    "lists": "ops.commands.lists",
+    "commands": "ops.commands.commands",
+    "tree": "ops.commands.tree",
 }
 """Name of each command and the module that holds it, in the order of `--help`."""
 

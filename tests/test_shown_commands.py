@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from ops.node_process import NodeProcess
 from tests.e2e.commands import environment
 from tests.e2e.trip_files import row, write
+from tests.ops.commands.fleet_place import Gate, connected, fleet_place, tap
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -27,8 +27,15 @@ SHORT: Final = {
     "jakarta-one bench --repeats 5": f"{QUICK_BENCH} --repeats 1",
     "python -m tests.crash.kill 50": "python -m tests.crash.kill 1",
     "python -m tests.crash.consumers 100": "python -m tests.crash.consumers 1",
+    "jakarta-one tree --watch": "jakarta-one tree",
 }
 """Long ones, and how they are tried."""
+FILES: Final = {
+    "KEYS.csv": f"terminal,public_key\nGATE-7,{'11' * 32}\n",
+    "GATES.csv": "terminal,kind,place,operator\nGATE-02,gate,Blok M,mrtj\n",
+    "DENY.csv": "key,value,remove\n6013500100000991,lost,\n6013500100000003,,yes\n",
+}
+"""Those that commands are shown with."""
 SERVES: Final = "jakarta-one serve"
 FOLDERS: Final = {
     "jakarta-one restore TARGET NEWDIR --position 1200000": {
@@ -72,32 +79,34 @@ def test_make_knows_what_is_shown(target: str) -> None:
 @pytest.mark.slow
 def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
-    node = NodeProcess.start(tmp_path / "DIR", dev=True)
-    keys = tmp_path / "keys.csv"
-    keys.write_text(f"terminal,public_key\nGATE-7,{'11' * 32}\n")
-    names = {"DIR": "DIR", "FILE.csv": str(file), "KEYS.csv": str(keys), "URL": node.url}
+    names = {"DIR": "DIR", "FILE.csv": str(file)}
+    for name, content in FILES.items():
+        (tmp_path / name).write_text(content)
     tools = [command for _, command in ALL if command.startswith("openssl ")]
     ours = {command for _, command in ALL if not command.startswith(("make ", "openssl "))}
-    try:
+    gate = Gate("GATE-02")
+    gate.journal = [tap(4), tap(5)]
+    with fleet_place(tmp_path, ("--dev",), data="DIR") as place, connected(place, gate):
+        names["URL"] = place.node.url
         # What needs entries in the folder comes after what makes them.
         for command in tools + sorted(ours, key=is_late):
-            done = tried(command, names, tmp_path)
+            done = tried(command, names, tmp_path, place.environment("ani"))
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    finally:
-        node.kill()
 
 
 def is_late(command: str) -> tuple[int, str]:
     """Order commands so that each finds what it needs."""
     order = (
-        *("replay", "serve", "enroll", "list", "rotate"),
+        *("replay", "serve", "enroll", "register", "publish", "send", "list", "rotate"),
         *("backup", "restore", "verify", "revoke"),
     )
     ranks = [rank for rank, word in enumerate(order) if word in command]
     return (ranks[0] if ranks else len(order), command)
 
 
-def tried(command: str, names: dict[str, str], place: Path) -> subprocess.CompletedProcess[str]:
+def tried(
+    command: str, names: dict[str, str], place: Path, officer: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Run a command that is shown, with something in the place of each placeholder."""
     names = {**names, **FOLDERS.get(command, {})}
     words = [names.get(word, word) for word in shlex.split(SHORT.get(command, command))]
@@ -112,7 +121,8 @@ def tried(command: str, names: dict[str, str], place: Path) -> subprocess.Comple
         text=True,
         timeout=120,
         check=False,
-        env={**environment(place), "PYTHONPATH": str(ROOT)},
+        input="y\n",
+        env={**environment(place), **officer, "PYTHONPATH": str(ROOT)},
     )
 
 

@@ -97,7 +97,8 @@ class ListDesk:
     def _count_anew(self, head: ListHead, links: Iterable[Link]) -> None:
         counts = self.counts[head.name] = Counts(Coverage(head.published_ms))
         for link in links:
-            self._count(link, head.name, 1)
+            if head.name in link.held:
+                self._count(link, head.name, 1)
         self._look(counts)
 
     # --- what terminals hold ------------------------------------------------------------------

@@ -13,10 +13,11 @@ from ops.keys.bulk import enroll_file
 from ops.keys.opened import opened_keys
 from ops.keys.options import Described, described_key
 from ops.keys.table import as_object, show
-from ops.keys.values import PUBLIC_KEY, SPAN
+from ops.keys.values import PUBLIC_KEY
 from ops.keys.wanted import conflict
 from ops.node import now_ms
 from ops.output import emit, json_option
+from ops.values import SPAN
 from storage.key_rotation import CannotRotate, rotation
 from storage.key_store import KeyRecord, KeyState
 

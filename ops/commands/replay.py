@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import ssl
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from ops.replay.csv_file import Reading, read_trips
 from ops.replay.errors import FileDamaged, ReplayError
 from ops.replay.reconcile import Reconciliation
 from ops.replay.run import Target, replay_trips
+from ops.trust import ca_option, trusted
 from terminals.errors import KeyFileError, TerminalError
 from terminals.keys import load_key, new_key, save_key
 
@@ -29,11 +29,7 @@ FILES_BESIDES: Final = 64
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--url", required=True, help="The node, as ws://HOST:PORT or wss://HOST:PORT.")
-@click.option(
-    "--ca",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Authority of a wss:// node's certificate; if not given, those that the system trusts.",
-)
+@ca_option
 @click.option(
     "--speed",
     type=Times(min=0),
@@ -79,7 +75,7 @@ def replay(
       jakarta-one replay taps.csv --url wss://node.example:8145 --ca ca.pem
     """
     with interruptible():
-        tls = _trusted(ca)
+        tls = trusted(ca)
         reading = _read(file, as_json=as_json)
         target = Target(url, _key(key), speed, _room_for(terminals_max), tls)
         result, course = _run(reading, target)
@@ -89,16 +85,6 @@ def replay(
         render=lambda console: report.show(console, file, reading, result, course),
     )
     ctx.exit(0 if result.reconciled else 1)
-
-
-def _trusted(ca: Path | None) -> ssl.SSLContext | None:
-    if ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        message = f"{ca} holds no certificate of an authority"
-        raise click.BadParameter(message, param_hint="--ca") from error
 
 
 def _read(file: Path, *, as_json: bool) -> Reading:

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, get_args
 from engine.accounts import is_name
 from engine.keys import Role
 from engine.limits import NAME_LENGTH_MAX
-from ops.keys.values import moment_ms, public_key
+from ops.keys.values import public_key
+from ops.values import moment_ms
 from storage.key_store import KeyRecord
 
 REQUIRED: Final = ("terminal", "public_key")

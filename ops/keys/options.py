@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from engine.accounts import is_name
 from engine.keys import Role
 from engine.limits import NAME_LENGTH_MAX
-from ops.keys.values import MOMENT, PUBLIC_KEY, SPAN
+from ops.keys.values import PUBLIC_KEY
+from ops.values import MOMENT, SPAN
 from storage.key_store import KeyRecord
 from terminals.keys import new_key, public_bytes, save_key
 

@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 from rich.console import Console
 from rich.table import Table
 
-from ops.keys.values import shown_span, shown_time
+from ops.values import shown_span, shown_time
 from storage.key_store import KeyRecord, KeyState
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ops.keys.values import shown_time
+from ops.values import shown_time
 from storage.key_store import KeyRecord, KeyState
 
 

@@ -16,10 +16,15 @@ from ops.node_process import NodeProcess
 from terminals.keys import load_key
 from tests.e2e.commands import run, run_json
 
+COMMANDS = (
+    *("serve", "replay", "demo", "bench", "verify", "backup", "restore", "keys"),
+    *("terminals", "lists", "commands", "tree"),
+)
+
 
 def test_help_lists_every_command_with_an_example() -> None:
     listed = run("--help").stdout
-    for name in ("serve", "replay", "demo", "bench", "verify", "backup", "restore", "keys"):
+    for name in COMMANDS:
         assert name in listed
         shown = run(name, *(["enroll"] if name == "keys" else []), "--help").stdout
         assert "Example" in shown, name

@@ -14,6 +14,7 @@ from ops.cli import main
 from tests.e2e.commands import environment
 from tests.storage.city import City, write_folder
 
+NOWHERE = ("--url", "ws://127.0.0.1:1", "--name", "ani", "--key", "no-such.key")
 COMMANDS = [
     ("serve", "--data", "/proc/nothing", "--listen", "127.0.0.1:0"),
     ("serve", "--listen", "0.0.0.0:1", "--data", "x"),
@@ -34,6 +35,14 @@ COMMANDS = [
     ("keys", "enroll", "T", "--data", "no-such-folder"),
     ("keys", "revoke", "T", "--data", "no-such-folder"),
     ("exceptions", "no-such-folder"),
+    ("terminals",),
+    ("terminals", *NOWHERE),
+    ("terminals", "register", "--from", "README.md", *NOWHERE),
+    ("lists", "publish", "deny", "no-such-file.csv", *NOWHERE),
+    ("lists", "wait", "deny", *NOWHERE),
+    ("commands", "show", "x", *NOWHERE),
+    ("commands", "send", "restart", *NOWHERE),
+    ("tree", *NOWHERE),
     ("nonsense",),
 ]
 

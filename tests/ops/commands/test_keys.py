@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from engine.keys import Role
 from ops.commands.keys import keys
 from ops.keys import opened
-from ops.keys.values import moment_ms
+from ops.values import moment_ms
 from storage.folder import DataFolder
 from storage.key_store import KEYS_TABLES, KeyRecord, KeyStore
 from storage.lmdb_store import LmdbStore

@@ -8,7 +8,7 @@ import pytest
 
 from ops.keys import csv_file
 from ops.keys.csv_file import FAULTS_MAX, read_keys
-from ops.keys.values import moment_ms
+from ops.values import moment_ms
 from storage.key_store import KeyRecord
 
 AT_MS = moment_ms("2026-07-01")
