@@ -110,7 +110,7 @@ class ListShelf:
     """
 
     def __init__(self, name: ListName, keeper: Keeper) -> None:
-        self.name = name
+        self.name: ListName = name
         self.versions: tuple[Kept, ...] = ()
         self._keeper = keeper
         self._records: dict[int, _Record] = {}

@@ -22,5 +22,5 @@ async def flat_nursery() -> AsyncIterator[trio.Nursery]:
         _, errors = group.split(trio.Cancelled)
         if errors is None or len(errors.exceptions) > 1:
             raise
-        (error,) = errors.exceptions
+        error = errors.exceptions[0]
         raise error from error.__cause__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -336,41 +336,57 @@ async def test_lists_and_commands_outlive_a_node_that_is_killed(tmp_path: Path) 
     key = Ed25519PrivateKey.generate()
     enroll(tmp_path / "node", "GATE-1", gate.key, "terminal")
     enroll(tmp_path / "node", "ani", key, "operator")
-    node = NodeProcess.start(tmp_path / "node")
-    try:
-        async with gate.connected(node.url), officer_at(node.url, key=key) as ani:
-            done: list[str] = []
-
-            async def work() -> None:
-                for number in range(30):
-                    await _do_some(ani, number)
-                    done.append(str(number))
-
-            async def kill_now_and_then() -> None:
-                nonlocal node
-                for kill_at in (5, 15, 25):
-                    await until(partial(_has, done, kill_at))
-                    node.kill()
-                    node = NodeProcess.start(tmp_path / "node", listen=node.listen)
-
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(work)
-                nursery.start_soon(kill_now_and_then)
+    with mortal_node(tmp_path / "node") as node:
+        async with (
+            gate.connected(node.url),
+            officer_at(node.url, key=key) as ani,
+            trio.open_nursery() as nursery,
+        ):
+            done: list[int] = []
+            nursery.start_soon(_publish_and_command, ani, done)
+            for kill_at in (5, 15, 25):
+                await until(partial(_has, done, kill_at))
+                node.die_and_rise()
             await until_holds(gate, 30)
             for number in range(30):
                 await ani.until_done(f"c-{number}", 1)
-    finally:
-        node.kill()
     assert gate.done == [SetLane("closed")] * 30
     assert dict(gate.lists.items("deny")) == {f"card-{number}": "lost" for number in range(30)}
 
 
-def _has(done: Sequence[str], count: int) -> bool:
+class MortalNode:
+    """A node in a process that is killed, and started again on the same address."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._node = NodeProcess.start(data)
+        self.url = self._node.url
+
+    def die_and_rise(self) -> None:
+        self._node.kill()
+        self._node = NodeProcess.start(self._data, listen=self._node.listen)
+
+    def end(self) -> None:
+        self._node.kill()
+
+
+@contextmanager
+def mortal_node(data: Path) -> Iterator[MortalNode]:
+    node = MortalNode(data)
+    try:
+        yield node
+    finally:
+        node.end()
+
+
+def _has(done: Sequence[int], count: int) -> bool:
     return len(done) >= count
 
 
-async def _do_some(ani: Officer, number: int) -> None:
-    published = await ani.publish(f"d-{number}", [(f"card-{number}", "lost")], base=number)
-    assert (published.result, published.version) == ("done", number + 1)
-    ordered = await ani.order(f"c-{number}", ["command", [["GATE-1"]], LANE, FAR_MS])
-    assert ordered.result == "done"
+async def _publish_and_command(ani: Officer, done: list[int]) -> None:
+    for number in range(30):
+        published = await ani.publish(f"d-{number}", [(f"card-{number}", "lost")], base=number)
+        assert (published.result, published.version) == ("done", number + 1)
+        ordered = await ani.order(f"c-{number}", ["command", [["GATE-1"]], LANE, FAR_MS])
+        assert ordered.result == "done"
+        done.append(number)

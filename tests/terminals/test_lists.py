@@ -130,9 +130,9 @@ def test_what_was_pieced_together_and_does_not_match_is_fetched_anew_before_it_i
     holder.take_chunk(Chunk("deny", 1, 0, 0, b"bytes of another program"))
     holder.begin()
     holder.take_offer(published.offer())
-    wish = holder.wish()
-    assert wish == Wish("deny", 1, 0, 24)
-    holder.take_chunk(published.chunk(wish))
+    rest = Wish("deny", 1, 0, 24)
+    assert holder.wish() == rest
+    holder.take_chunk(published.chunk(rest))
     take_in(holder)
     assert holder.wish() == Wish("deny", 1, 0, 0)
     deliver(holder, published)
