@@ -20,7 +20,8 @@ async def flat_nursery() -> AsyncIterator[trio.Nursery]:
             yield nursery
     except BaseExceptionGroup as group:
         _, errors = group.split(trio.Cancelled)
-        if errors is None or len(errors.exceptions) > 1:
-            raise
-        error = errors.exceptions[0]
-        raise error from error.__cause__
+        match errors.exceptions if errors else ():
+            case (error,):
+                raise error from error.__cause__
+            case _:
+                raise
