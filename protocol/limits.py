@@ -92,6 +92,10 @@ COMMAND_ID_LENGTH_MAX: Final = 129
 JOURNAL_PARTS_MAX: Final = 200
 """Parts of a terminal's journal for one command: 100,000 transactions, a gate's month."""
 
+JOURNAL_PART_BYTES_MAX: Final = 240 * 1024
+"""Bytes of one of them: the answer that shows it has a position beside each of its transactions,
+and has to fit into a frame as well."""
+
 ROWS_MAX: Final = 100
 """Rows of one answer about the fleet; more are asked for in pages."""
 

@@ -212,6 +212,7 @@ class ServerSession:
             ready = self.phase is Phase.READY
             bytes_max = limits.FRAME_BYTES_MAX if ready else limits.HANDSHAKE_BYTES_MAX
             message = decode(payload, bytes_max=bytes_max)
+            _check_length(message, len(payload))
             self._heard = True
             return self._handle(message, now_ms)
         except ProtocolViolation as violation:
@@ -472,3 +473,15 @@ class ServerSession:
             raise ProtocolViolation(Code.KEY_EXPIRED, "hello.public_key")
         self.role = found.role
         self.key_expires_ms = found.expires_ms
+
+
+def _check_length(message: FromTerminal, payload_bytes: int) -> None:
+    """Check a bound of one kind of message.
+
+    Raises:
+      ProtocolViolation: it is longer than the answer that will show it can be.
+    """
+    bytes_max = limits.JOURNAL_PART_BYTES_MAX
+    if isinstance(message, JournalPart) and payload_bytes > bytes_max:
+        text = f"{payload_bytes} bytes, {bytes_max} may be sent"
+        raise ProtocolViolation(Code.MESSAGE_TOO_BIG, name_of(message), text)

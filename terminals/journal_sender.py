@@ -80,7 +80,8 @@ class JournalSender:
     def _cut(self, transactions: Sequence[bytes]) -> Iterator[list[bytes]]:
         """Cut transactions into parts that fit into a frame."""
         part: list[bytes] = []
-        left = room = self._frame_bytes_max - HEADER_BYTES
+        bytes_max = min(self._frame_bytes_max, limits.JOURNAL_PART_BYTES_MAX)
+        left = room = bytes_max - HEADER_BYTES
         for packed in transactions:
             if part and len(packed) > left:
                 yield part
