@@ -105,12 +105,14 @@ class ListDesk:
 
     def hold(self, link: Link, lists: Iterable[HeldList]) -> None:
         """Note what a terminal holds, and offer it what it lacks."""
-        for name in link.held:
+        before = link.held
+        for name in before:
             self._count(link, name, -1)
         link.held = {held.name: held for held in lists}
         for name, held in link.held.items():
             self._count(link, name, 1)
-            if held.state == "mismatch":
+            # It is told again with every change of another list.
+            if held.state == "mismatch" and held != before.get(name):
                 self._note_mismatch(link, held)
         for name in link.held:
             self.consider(link, name)

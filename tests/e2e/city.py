@@ -13,6 +13,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.listener import ListeningSocket
+from actors.runtime import Report
 from actors.seams import Seams
 from actors.tree import NodeTree, Stores
 from terminals import officer
@@ -209,20 +210,29 @@ class Officer:
 
 
 @asynccontextmanager
-async def officer_at(
-    url: str, name: str = "ani", key: Ed25519PrivateKey | None = None
-) -> AsyncIterator[Officer]:
-    """Connect an officer, with a key that was enrolled or a new one."""
-    lines = Lines()
+async def terminal_at(
+    url: str, name: str, key: Ed25519PrivateKey | None = None, lines: Lines | None = None
+) -> AsyncIterator[TerminalClient]:
+    """Connect a client that has no device."""
     async with open_terminal(
         url,
         name,
         key or new_key(),
         clock_ms=now_ms,
         random=random.Random(2).random,
-        connect=lines.connect,
+        connect=(lines or Lines()).connect,
         options=OPTIONS,
     ) as client:
+        yield client
+
+
+@asynccontextmanager
+async def officer_at(
+    url: str, name: str = "ani", key: Ed25519PrivateKey | None = None
+) -> AsyncIterator[Officer]:
+    """Connect an officer, with a key that was enrolled or a new one."""
+    lines = Lines()
+    async with terminal_at(url, name, key, lines) as client:
         yield Officer(name, client, lines)
 
 
@@ -233,6 +243,7 @@ class City:
         host, port = listening.getsockname()[:2]
         self.url = f"ws://{host}:{port}"
         self.notes: list[str] = []
+        self.reports: list[Report] = []
         disk = Disk()
         self.tree = NodeTree(
             stores=Stores(disk.open, disk.open_fleet),
@@ -240,7 +251,7 @@ class City:
             keys=_Keys(),
             pseudonym=str.upper,
             seams=Seams(now_ms, partial(bytes, 32), random.Random(1).random, on_the_spot),
-            report=lambda _: None,
+            report=self.reports.append,
             note=self.notes.append,
         )
 

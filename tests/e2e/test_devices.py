@@ -32,7 +32,18 @@ from terminals.messages import (
     Tree,
 )
 from terminals.officer import Entry
-from tests.e2e.city import FAR_MS, City, Gate, Lines, Officer, now_ms, officer_at, until, until_told
+from tests.e2e.city import (
+    FAR_MS,
+    City,
+    Gate,
+    Lines,
+    Officer,
+    now_ms,
+    officer_at,
+    terminal_at,
+    until,
+    until_told,
+)
 
 CARD = "6013500100000003"
 LANE = ("lane", "closed")
@@ -295,6 +306,25 @@ async def test_an_officer_reads_what_a_terminal_has_written_down(city: City) -> 
         assert isinstance(two, JournalFound)
         assert (len(two.lines), two.next) == (96, -1)
         assert two.lines[-1].transaction.counter == 600
+
+
+async def test_a_terminal_that_wants_neither_lists_nor_commands_is_left_alone(city: City) -> None:
+    gate = Gate("GATE-1")
+    async with (
+        city.tree.supervisor.running(),
+        gate.connected(city.url),
+        terminal_at(city.url, "GATE-2") as plain,
+        officer_at(city.url) as ani,
+    ):
+        await ani.publish("one", cards(5), base=0)
+        await ani.order("close", ["command", EVERYBODY, LANE, FAR_MS])
+        await ani.until_done("close", 1)
+        await until_holds(gate, 1)
+        (outcome,) = await plain.send([["tap", "C", 0, "transjakarta", "in"]])
+        assert outcome.reason == "card_unknown"
+        assert plain.statistics.unclaimed == 1
+        assert (await ani.list()).connected == 1
+    assert city.reports == []
 
 
 # --- how a terminal is ----------------------------------------------------------------------------
