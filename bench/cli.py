@@ -11,6 +11,7 @@ import click
 import trio
 from msgspec.structs import replace
 
+from bench.attacks.cli import attacks
 from bench.errors import BenchError
 from bench.machine import choose_pins, look
 from bench.measure import MEASURES, verification
@@ -29,7 +30,7 @@ SPARE_FILES = 200
 """Open files besides the terminals' sockets: the stores, the programs' own."""
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--quick", is_flag=True, help="Small loads, one repeat: see that everything works.")
 @click.option("--repeats", type=click.IntRange(1, 20), help="Of each load.  [default: 3]")
 @click.option(
@@ -58,7 +59,9 @@ SPARE_FILES = 200
     help="Folder on the disk to be measured. The system's temporary folder if not given.",
 )
 @json_option
+@click.pass_context
 def bench(  # noqa: PLR0913 one for each option
+    context: click.Context,
     *,
     quick: bool,
     repeats: int | None,
@@ -80,6 +83,8 @@ def bench(  # noqa: PLR0913 one for each option
       jakarta-one bench
       jakarta-one bench --only stream --only postgres --repeats 5 --json
     """
+    if context.invoked_subcommand is not None:
+        return
     given = {
         "repeats": repeats,
         "large": cards,
@@ -101,6 +106,9 @@ def bench(  # noqa: PLR0913 one for each option
             raise
         raise click.ClickException(f"{type(causes[0]).__name__}: {causes[0]}") from failed
     emit(as_object(result), as_json=as_json, render=lambda console: render(console, result))
+
+
+bench.add_command(attacks)
 
 
 def _measure(plan: Plan, names: Sequence[str], data: Path | None) -> Result:

@@ -88,6 +88,7 @@ class Bench:
       tell: is told what goes on.
 
     Attributes:
+      key: of all terminals.
       peer: what PostgreSQL came to, by number of clients.
       no_peer: why PostgreSQL was not measured.
       key: of all its terminals.
@@ -113,10 +114,10 @@ class Bench:
         return path
 
     @contextmanager
-    def node(self, data: Path, *, tls: bool = False) -> Iterator[NodeProcess]:
-        """Run a node on a folder; with `tls` it encrypts what it says and hears."""
+    def node(self, data: Path, *, dev: bool = True, tls: bool = False) -> Iterator[NodeProcess]:
+        """Run a node on a folder; in `dev` it enrols whoever comes, with `tls` it encrypts."""
         options = self._certificate() if tls else ()
-        node = NodeProcess.start(data, dev=True, prefix=self.pins.prefix, options=options)
+        node = NodeProcess.start(data, dev=dev, prefix=self.pins.prefix, options=options)
         try:
             yield node
         finally:

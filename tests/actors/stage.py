@@ -76,8 +76,9 @@ class Wire:
             data = data.partition(b"\r\n\r\n")[2]
         while data:
             size, start = data[1], 2
-            if size == 126:
-                size, start = int.from_bytes(data[2:4], "big"), 4
+            if size >= 126:
+                start = 4 if size == 126 else 10
+                size = int.from_bytes(data[2:start], "big")
             body = data[start : start + size]
             if data[0] & 0x0F == peer.PONG:
                 messages.append(["pong"])
@@ -178,3 +179,11 @@ async def ready(
         (granted,) = await stage.say(peer.proof(terminal=terminal))
         assert (challenge[0], granted[0]) == ("challenge", "ready")
         yield stage
+
+
+def outcome_in(messages: list[list[object]]) -> list[object]:
+    """Return the one outcome in the one message that came back."""
+    ((_, outcomes, _),) = messages
+    assert isinstance(outcomes, list)
+    (outcome,) = outcomes
+    return list(outcome)

@@ -17,7 +17,7 @@ from protocol.limits import (
     SESSIONS_PER_TERMINAL_MAX,
 )
 from protocol.messages import Failed
-from tests.actors.stage import Another, Stage, on_stage, ready, running
+from tests.actors.stage import Another, Stage, on_stage, outcome_in, ready, running
 from tests.actors.world import (
     CARD,
     Clock,
@@ -49,14 +49,6 @@ async def test_outcomes_of_a_block_come_in_one_message(shard: Shard, clock: Cloc
             [2, "posted", 93_000],
             [3, "posted", 89_500],
         ]
-
-
-def outcome_in(messages: list[list[object]]) -> list[object]:
-    """Return the one outcome in the one message that came back."""
-    ((_, outcomes, _),) = messages
-    assert isinstance(outcomes, list)
-    (outcome,) = outcomes
-    return list(outcome)
 
 
 async def test_a_repeat_is_answered_at_once(shard: Shard, clock: Clock) -> None:
