@@ -76,7 +76,7 @@ def test_a_crowd_that_does_not_start_is_no_attack(monkeypatch: pytest.MonkeyPatc
     def start_another(_: list[str], **options: object) -> subprocess.Popen[str]:
         return popen([sys.executable, "-c", "print('no')"], stdout=subprocess.PIPE, text=True)
 
-    monkeypatch.setattr(subprocess, "Popen", start_another)
+    monkeypatch.setattr("subprocess.Popen", start_another)
     pins = Pins(0, 0)
     with pytest.raises(CrowdFailed), crowd("bomb", "ws://127.0.0.1:1", 1.0, 1, pins):
         pass
