@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "lists": "ops.commands.lists",
     "commands": "ops.commands.commands",
     "tree": "ops.commands.tree",
+    "schema": "ops.commands.schema",
 }
 """Name of each command and the module that holds it, in the order of `--help`."""
 

@@ -72,6 +72,45 @@ CLOSE_CODES: Final[dict[Code, int]] = {
 """The websocket close code that goes with each; from 4000 on they are our own (RFC 6455, 7.4.2)."""
 
 
+class ComeBack(StrEnum):
+    """When whoever was disconnected may connect again."""
+
+    LATER = "later"
+    """After a while."""
+    ENROLLED = "enrolled"
+    """Not before an operator has enrolled a key."""
+    REPAIRED = "repaired"
+    """The same again ends the same way: the client, or the way it is used, is wrong."""
+
+
+COME_BACK: Final[dict[Code, ComeBack]] = {
+    Code.FRAME_INVALID: ComeBack.REPAIRED,
+    Code.FRAMES_EXCEEDED: ComeBack.REPAIRED,
+    Code.TEXT_FRAME: ComeBack.REPAIRED,
+    Code.MESSAGE_TOO_BIG: ComeBack.REPAIRED,
+    Code.PAYLOAD_INVALID: ComeBack.REPAIRED,
+    Code.MESSAGE_UNKNOWN: ComeBack.REPAIRED,
+    Code.FIELD_INVALID: ComeBack.REPAIRED,
+    Code.MESSAGE_UNEXPECTED: ComeBack.REPAIRED,
+    Code.NOT_ALLOWED: ComeBack.REPAIRED,
+    Code.VERSION_UNSUPPORTED: ComeBack.REPAIRED,
+    Code.PROOF_INVALID: ComeBack.REPAIRED,
+    Code.KEY_UNKNOWN: ComeBack.ENROLLED,
+    Code.KEY_REVOKED: ComeBack.ENROLLED,
+    Code.KEY_EXPIRED: ComeBack.ENROLLED,
+    Code.HANDSHAKE_TIMEOUT: ComeBack.LATER,
+    Code.IDLE: ComeBack.LATER,
+    Code.RATE_EXCEEDED: ComeBack.LATER,
+    Code.CREDITS_EXCEEDED: ComeBack.REPAIRED,
+    Code.QUERIES_EXCEEDED: ComeBack.REPAIRED,
+    Code.ORDERS_EXCEEDED: ComeBack.REPAIRED,
+    Code.CERTIFICATE_MISMATCH: ComeBack.REPAIRED,
+    Code.SESSIONS_EXCEEDED: ComeBack.LATER,
+    Code.INTERNAL_ERROR: ComeBack.LATER,
+    Code.NODE_STOPPING: ComeBack.LATER,
+}
+
+
 class BusyReason(StrEnum):
     """Why a transaction was turned away for now; `card_quarantined` of the engine is another."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocol.errors import CLOSE_CODES, Code
+from protocol.errors import CLOSE_CODES, COME_BACK, ComeBack
 from protocol.messages import VERSION
 from terminals import wire
 from terminals.clock import NodeClock
@@ -16,26 +16,7 @@ from terminals.link import Link
 from terminals.messages import Challenge, FromNode, NodeError, Ready
 
 FINAL_CODES: Final = frozenset(
-    {
-        Code.FRAME_INVALID,
-        Code.FRAMES_EXCEEDED,
-        Code.TEXT_FRAME,
-        Code.MESSAGE_TOO_BIG,
-        Code.PAYLOAD_INVALID,
-        Code.MESSAGE_UNKNOWN,
-        Code.FIELD_INVALID,
-        Code.MESSAGE_UNEXPECTED,
-        Code.NOT_ALLOWED,
-        Code.VERSION_UNSUPPORTED,
-        Code.PROOF_INVALID,
-        Code.KEY_UNKNOWN,
-        Code.KEY_REVOKED,
-        Code.KEY_EXPIRED,
-        Code.CREDITS_EXCEEDED,
-        Code.QUERIES_EXCEEDED,
-        Code.CERTIFICATE_MISMATCH,
-        Code.ORDERS_EXCEEDED,
-    }
+    code for code, come_back in COME_BACK.items() if come_back is not ComeBack.LATER
 )
 """The same again would end the same way: this terminal, or its software, has to be put right
 first. With all other codes, also those of a later version, it comes back later."""

@@ -1,0 +1,1 @@
+"""docs/protocol.md played against a node, and against a client."""
