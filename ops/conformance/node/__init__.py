@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from ops.conformance.node import (
+    commands,
     connection,
     encoding,
     endings,
+    fleet,
     handshake,
+    lists,
+    orders,
     questions,
     resending,
+    rights,
     session,
     transactions,
 )
@@ -27,6 +32,11 @@ SECTIONS: Final[tuple[Section, ...]] = (
     resending.SECTION,
     endings.SECTION,
     endings.RECONNECTING,
+    rights.SECTION,
+    lists.SECTION,
+    commands.SECTION,
+    orders.SECTION,
+    fleet.SECTION,
 )
 """In the order of the document. A new section gets a module of its own, and its line here."""
 
