@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "commands": "ops.commands.commands",
     "tree": "ops.commands.tree",
     "schema": "ops.commands.schema",
+    "conformance": "ops.commands.conformance",
 }
 """Name of each command and the module that holds it, in the order of `--help`."""
 

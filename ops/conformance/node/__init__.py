@@ -41,3 +41,28 @@ SECTIONS: Final[tuple[Section, ...]] = (
 """In the order of the document. A new section gets a module of its own, and its line here."""
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for section in SECTIONS for rule in section.rules)
+
+NOT_TRIED: Final = {
+    "busy:card_quarantined": "a card whose handler failed: a defect of the node",
+    "busy:overload": "depends on how fast the node is",
+    "busy:restarting": "a defect of the node",
+    "busy:storage_full": "the disk of the node is full",
+    "code:internal_error": "a defect of the node",
+    "code:node_stopping": "whoever stops the node sees it",
+    "failed:busy": "depends on how fast the node is; the kit asks again",
+    "failed:internal_error": "a defect of the node",
+    "limit:accounts_per_kind_max": "so many accounts would stay for ever",
+    "limit:balance_rp_max": "takes a hundred thousand adjustments",
+    "limit:nesting_max": "no field that can be at fault lies so deep",
+    "limit:parsed_at_once_bytes": "how a node works; a client does not see it",
+    "order:internal_error": "a defect of the node",
+    "order:overload": "depends on how fast the node is",
+    "order:storage_full": "the disk of the node is full",
+    "reason:account_limit": "so many accounts would stay for ever",
+    "reason:card_quarantined": "a card whose handler failed: a defect of the node",
+    "reason:day_limit": "no purse has such a limit at present",
+    "reason:month_limit": "no purse has such a limit at present",
+    "receipt:busy": "depends on how fast the node is",
+    "status:503": "the node is full, or is being stopped",
+}
+"""What a client cannot bring about by itself, or had better not, and why."""

@@ -93,7 +93,25 @@ async def _text_that_is_no_utf8_is_told_with_its_field(kit: Kit) -> None:
     await refused(kit, "field_invalid", "heartbeat.reader", [wrong])
 
 
-@SECTION.rule("a field has a wrong type or is out of its bounds")
+@SECTION.rule("characters of the `text` of an error", limits=("error_text_length_max",))
+async def _a_long_fault_is_told_shortly(kit: Kit) -> None:
+    # How long its text is, is looked at wherever an error comes.
+    await refused(kit, "message_unknown", "", [packed("x" * 10_000)])
+    await refused(
+        kit, "field_invalid", "heartbeat.reader", [packed("heartbeat", 1, 0, -1, "x" * 10_000)]
+    )
+
+
+@SECTION.rule(
+    "a field has a wrong type or is out of its bounds",
+    limits=(
+        "name_length_max",
+        "note_length_max",
+        "log_level_s_max",
+        "terminals_named_max",
+        "journal_parts_max",
+    ),
+)
 async def _each_field_past_each_bound_is_told(kit: Kit) -> None:
     """Every message, question, intent, action and command, one wrong value at a time."""
     faults = []

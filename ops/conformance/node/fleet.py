@@ -26,7 +26,7 @@ async def row_of(asker: Peer, name: str) -> Fields:
     return row
 
 
-@SECTION.rule("of its last heartbeat")
+@SECTION.rule("of its last heartbeat", limits=("key_mark_bytes",))
 async def _the_row_of_a_terminal_tells_how_it_is(kit: Kit) -> None:
     identity = kit.keys.of(TERMINAL)
     async with kit.session(OPERATOR) as asker, kit.stranger() as peer:

@@ -153,7 +153,7 @@ async def _drafts_without_end_are_too_many(kit: Kit) -> None:
 
 
 @SECTION.rule(
-    "what is there",
+    "entries of one part of a draft",
     limits=(
         "list_key_length_max",
         "list_value_length_max",

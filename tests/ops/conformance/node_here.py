@@ -1,0 +1,81 @@
+"""A node in this process, in memory, for the kit to try: as it is, or with something broken."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import trio
+
+from actors.listener import open_listening_socket
+from actors.seams import Seams
+from actors.tree import NodeTree
+from ops.conformance.enroller import StoreEnroller
+from ops.conformance.keys import Keys
+from ops.conformance.kit import Kit
+from ops.conformance.line import Address
+from ops.conformance.node import RULES
+from ops.conformance.rules import Rule
+from ops.conformance.run import Tried, try_rules
+from storage.key_store import KEYS_TABLES, KeyStore
+from storage.memory_store import MemoryStore
+from tests.actors.world import Disk, on_the_spot
+
+
+def now_ms() -> int:
+    """Return the clock of this machine."""
+    return time.time_ns() // 1_000_000
+
+
+def fresh_nonces() -> Callable[[], bytes]:
+    """Return what makes nonces."""
+    return partial(random.Random(1).randbytes, 32)
+
+
+@asynccontextmanager
+async def kit_here(nonce: Callable[[], bytes] | None = None) -> AsyncIterator[Kit]:
+    """Run a node, and a kit that has all its keys there."""
+    disk, keys = Disk(), KeyStore(MemoryStore(tables=KEYS_TABLES))
+    said: list[object] = []
+    with open_listening_socket("127.0.0.1", 0) as listening:
+        tree = NodeTree(
+            open_store=disk.open,
+            open_fleet=disk.open_fleet,
+            listening=listening,
+            find_key=keys.find,
+            keys_version=keys.version,
+            seams=Seams(now_ms, nonce or fresh_nonces(), random.Random(2).random, on_the_spot),
+            report=said.append,
+            note=said.append,
+        )
+        async with tree.supervisor.running():
+            host, port = listening.getsockname()
+            known = Keys.enrolled_by(StoreEnroller(keys, now_ms))
+            yield Kit(Address(host, port, None), known, "HERE")
+
+
+def named(*names: str) -> list[Rule]:
+    """Return rules by their names, or all of a section by its number and a dot."""
+    found = [
+        rule for rule in RULES if rule.name in names or f"{rule.id.partition('.')[0]}." in names
+    ]
+    assert found, names
+    return found
+
+
+async def tried_here(
+    rules: Sequence[Rule], *, slow: bool = False, nonce: Callable[[], bytes] | None = None
+) -> tuple[list[Tried], set[str]]:
+    """Try rules on a node in this process; return what came of them, and what was exercised."""
+    with trio.fail_after(240):
+        async with kit_here(nonce) as kit:
+            tried = await try_rules(kit, rules, slow=slow, on_tried=lambda _: None)
+            return tried, kit.notes.exercised
+
+
+def failed(tried: Sequence[Tried]) -> dict[str, str]:
+    """Return the names of the rules that do not hold, and why."""
+    return {each.name: each.why for each in tried if each.verdict == "failed"}

@@ -1,0 +1,94 @@
+"""The kit passes on a node as it is, and finds what is planted in one that is not."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from ops.conformance.enroller import enrolling_in
+from ops.conformance.keys import Keys
+from ops.conformance.kit import Kit
+from ops.conformance.line import Address
+from ops.conformance.node import NOT_TRIED, RULES
+from ops.conformance.run import Tried, try_rules
+from ops.node_process import NodeProcess
+from tests.ops.conformance.mutants import MUTANTS, Mutant, a_credit_is_lost
+from tests.ops.conformance.node_here import failed, named, now_ms, tried_here
+from tests.ops.conformance.test_rules import to_be_exercised
+
+SLOW = [rule for rule in RULES if rule.slow]
+QUICK = [rule for rule in RULES if not rule.slow]
+FAST = 10
+"""How much faster than the machine's the clock of a node runs whose deadlines are waited for."""
+
+
+@pytest.mark.slow
+def test_a_node_keeps_to_the_document(tmp_path: Path) -> None:
+    node = NodeProcess.start(tmp_path / "DIR")
+
+    async def run(kit: Kit) -> list[Tried]:
+        tried = await try_rules(kit, QUICK, slow=False, on_tried=lambda _: None)
+        async with kit.session() as peer, trio.open_nursery() as nursery:
+            # What the kit does not do by itself: the node is stopped.
+            nursery.start_soon(trio.to_thread.run_sync, node.stop)
+            await peer.ends("node_stopping")
+        return tried
+
+    try:
+        with enrolling_in(tmp_path / "DIR", now_ms) as enroller:
+            kit = Kit(Address.of(node.url), Keys.enrolled_by(enroller), "REAL")
+            tried = trio.run(run, kit)
+    finally:
+        if node.running:
+            node.kill()
+    assert not failed(tried)
+    assert [each.name for each in tried if each.verdict == "skipped"] == []
+    left = to_be_exercised() - kit.notes.exercised - {"code:handshake_timeout"}
+    excused = {each for each in NOT_TRIED if not each.startswith("limit:")}
+    assert left == excused - {"code:node_stopping"}
+
+
+@pytest.mark.slow
+def test_deadlines_are_kept() -> None:
+    tried, exercised = trio.run(partial(tried_here, SLOW, slow=True), clock=MockClock(rate=FAST))
+    assert not failed(tried)
+    assert {each.verdict for each in tried} == {"passed"}
+    assert {"code:idle", "code:handshake_timeout"} <= exercised
+
+
+async def test_what_takes_long_is_left_out_and_said_so() -> None:
+    tried, _ = await tried_here(SLOW)
+    assert {each.verdict for each in tried} == {"skipped"}
+    assert all("--slow" in each.why for each in tried)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.plant.__name__)
+def test_what_is_planted_in_a_node_is_found(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant.plant(monkeypatch)
+    rules = [rule for rule in named(mutant.section) if not rule.slow]
+    # What never comes is waited for; but how much comes in a second is counted in seconds.
+    rate = 1 if mutant.section == "8." else FAST / 2
+    tried, _ = trio.run(tried_here, rules, clock=MockClock(rate=rate))
+    assert set(failed(tried)) == mutant.breaks, failed(tried)
+
+
+async def test_a_lost_credit_is_found_wherever_outcomes_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_credit_is_lost(monkeypatch)
+    tried, _ = await tried_here(named("transactions of a submit stand alone"))
+    (why,) = failed(tried).values()
+    assert why == "credits of an outcome message is 0, not 1"
+
+
+async def test_a_nonce_that_comes_twice_is_found() -> None:
+    rules = named("each connection has a nonce of its own")
+    tried, _ = await tried_here(rules, nonce=lambda: bytes(32))
+    assert set(failed(tried)) == {rules[0].name}

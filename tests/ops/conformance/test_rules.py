@@ -1,0 +1,62 @@
+"""The rules are the document's: each sentence stands there, and everything in it is tried."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ops.conformance.node import NOT_TRIED, RULES, SECTIONS
+from ops.conformance.rules import Rule
+from ops.conformance.shape import SCHEMA
+from tests.protocol import document
+
+
+def section_of(number: int) -> str:
+    """Return the text of a section of the document, in one line."""
+    found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", document.TEXT, re.MULTILINE | re.DOTALL)
+    assert found, f"there is no section {number}"
+    return " ".join(found[0].split())
+
+
+def test_sections_have_the_numbers_and_titles_of_the_document() -> None:
+    for section in SECTIONS:
+        assert f"\n## {section.number}. {section.title}\n" in document.TEXT
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id} {rule.name}")
+def test_the_sentence_of_a_rule_stands_in_the_document(rule: Rule) -> None:
+    assert " ".join(rule.sentence.split()) in " ".join(document.TEXT.split())
+
+
+def test_each_rule_has_an_id_and_a_name_of_its_own() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_each_limit_is_reached_by_a_rule_or_it_is_said_why_not() -> None:
+    reached = {f"limit:{limit}" for rule in RULES for limit in rule.limits}
+    known = {f"limit:{limit}" for limit in SCHEMA["x-limits"]}
+    assert reached <= known
+    excused = {each for each in NOT_TRIED if each.startswith("limit:")}
+    assert known - reached == excused
+
+
+def to_be_exercised() -> set[str]:
+    """Return everything in the tables of the document that the kit can send or hear."""
+    codes = {
+        "code": SCHEMA["x-codes"],
+        "failed": SCHEMA["x-failed"],
+        "order": SCHEMA["x-order"],
+        "busy": SCHEMA["x-busy"],
+        "reason": SCHEMA["x-reasons"],
+        "result": document.names("result"),
+        "receipt": ("done", "waiting", "refused", "busy"),
+        "status": [101, *(int(row[0]) for row in document.table("status"))],
+    }
+    named = {
+        f"{family}:{name}"
+        for family, stop, name in (key.partition(".") for key in SCHEMA["$defs"])
+        if stop and family != "record"
+    }
+    return {f"{kind}:{code}" for kind, each in codes.items() for code in each} | named
