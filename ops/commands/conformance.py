@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 
 import click
 import trio
 
+from ops.commands.serve import Address
 from ops.conformance import report
+from ops.conformance.client.contract import NAME, SEED
+from ops.conformance.client.play import play
 from ops.conformance.enroller import enrolling_in
 from ops.conformance.errors import ConformanceError
 from ops.conformance.keys import Keys
 from ops.conformance.kit import Kit
-from ops.conformance.line import Address
+from ops.conformance.line import Address as Where
 from ops.conformance.node import RULES
 from ops.conformance.rules import Rule
-from ops.conformance.run import try_rules
-from ops.endings import interruptible
+from ops.conformance.run import Tried, try_rules
+from ops.endings import interruptible, leaves
 from ops.node import now_ms
 from ops.output import emit, json_option, progress_console
 from storage.errors import StorageError
 from terminals.errors import KeyFileError
+
+KeysIn: TypeAlias = tuple[Path | None, Path | None, tuple[Path, ...]]
+"""Where keys are: a data folder to enrol them in, a folder of keys, key files."""
 
 
 @click.command()
@@ -54,9 +61,16 @@ from terminals.errors import KeyFileError
 )
 @click.option("--only", multiple=True, help="A section (8) or a rule (8.3); several may be given.")
 @click.option("--slow", is_flag=True, help="Also the rules that take a minute: silence, deadlines.")
+@click.option(
+    "--serve",
+    type=Address(),
+    help="Try a client instead: listen on HOST:PORT and play the node; port 0 takes a free one.",
+)
+@click.option("--once", is_flag=True, help="With --serve: one client, then end.")
+@click.argument("client", nargs=-1, type=click.UNPROCESSED)
 @json_option
 @click.pass_context
-def conformance(  # noqa: PLR0913 one for each option
+def conformance(  # noqa: PLR0913, PLR0917 one for each option
     ctx: click.Context,
     url: str | None,
     data: Path | None,
@@ -64,46 +78,106 @@ def conformance(  # noqa: PLR0913 one for each option
     files: tuple[Path, ...],
     tls_ca: Path | None,
     only: tuple[str, ...],
+    serve: tuple[str, int] | None,
+    client: tuple[str, ...],
     *,
     slow: bool,
+    once: bool,
     as_json: bool,
 ) -> None:
-    """Try every rule of docs/protocol.md on a node. Never on one that serves a city.
+    """Try every rule of docs/protocol.md: on a node (--url), or on a client (--serve).
 
-    It issues cards, publishes lists and commands terminals. Exit status 0: no rule is broken.
+    A node under test issues cards, publishes lists and commands terminals: never try one that
+    serves a city. A client is started as CLIENT URL NAME KEY, or by hand. What it has to do stands
+    in docs/conformance.md. Exit status 0: no rule is broken.
 
     \b
     Example:
       jakarta-one conformance --url ws://127.0.0.1:8145 --enroll DIR
+      jakarta-one conformance --serve 127.0.0.1:0 --once -- node client.js
     """
-    if url is None:
-        raise click.UsageError("give --url")
-    address = _address(url, tls_ca)
-    rules = _chosen(only)
+    if (url is None) == (serve is None):
+        raise click.UsageError("give either --url or --serve")
+    if url is not None:
+        keys_in = (data, folder, files)
+        address, rules = _address(url, tls_ca), _chosen(only)
+        tried = _try_node(address, rules, keys_in, slow=slow, as_json=as_json)
+        _ended(ctx, tried, as_json=as_json)
+    assert serve is not None
+    while True:
+        tried = _try_client(serve, client, as_json=as_json)
+        if once or client:
+            _ended(ctx, tried, as_json=as_json)
+        _told(tried, as_json=as_json)
+
+
+def _try_node(
+    address: Where,
+    rules: Sequence[Rule[Kit]],
+    keys_in: KeysIn,
+    *,
+    slow: bool,
+    as_json: bool,
+) -> list[Tried]:
     console = progress_console(as_json=as_json)
-    with interruptible(), _keys(data, folder, files) as keys:
+    with interruptible(), _keys(*keys_in) as keys:
         kit = Kit(address, keys, f"{now_ms():X}")
         told = partial(report.progress, console)
-        try:
-            tried = trio.run(partial(try_rules, kit, rules, slow=slow, on_tried=told))
-        except ConformanceError as error:
-            raise click.ClickException(str(error)) from error
+        return _run(partial(try_rules, kit, rules, slow=slow, on_tried=told))
+
+
+def _try_client(serve: tuple[str, int], client: Sequence[str], *, as_json: bool) -> list[Tried]:
+    console = progress_console(as_json=as_json)
+
+    def listening(url: str) -> None:
+        if not client:
+            told = f"start the client with {url} {NAME} {SEED}"
+            console.print(told, highlight=False, soft_wrap=True)
+
+    with interruptible():
+        return _run(
+            partial(
+                play,
+                *serve,
+                clock_ms=now_ms,
+                client=client,
+                on_listening=listening,
+                on_tried=partial(report.progress, console),
+            )
+        )
+
+
+def _run(trial: Callable[[], Awaitable[list[Tried]]]) -> list[Tried]:
+    try:
+        return trio.run(trial)
+    except (ConformanceError, BaseExceptionGroup) as error:
+        causes = list(leaves(error))
+        if not all(isinstance(cause, ConformanceError) for cause in causes):
+            raise
+        raise click.ClickException(str(causes[0])) from error
+
+
+def _told(tried: Sequence[Tried], *, as_json: bool) -> None:
     emit(
         report.summary(tried),
         as_json=as_json,
         render=lambda console: report.render(console, tried),
     )
+
+
+def _ended(ctx: click.Context, tried: Sequence[Tried], *, as_json: bool) -> NoReturn:
+    _told(tried, as_json=as_json)
     ctx.exit(1 if any(each.verdict == "failed" for each in tried) else 0)
 
 
-def _address(url: str, tls_ca: Path | None) -> Address:
+def _address(url: str, tls_ca: Path | None) -> Where:
     try:
-        return Address.of(url, None if tls_ca is None else str(tls_ca))
+        return Where.of(url, None if tls_ca is None else str(tls_ca))
     except (ValueError, OSError) as error:
         raise click.BadParameter(str(error), param_hint="--url") from error
 
 
-def _chosen(only: Sequence[str]) -> list[Rule]:
+def _chosen(only: Sequence[str]) -> list[Rule[Kit]]:
     rules = [
         rule for rule in RULES if not only or rule.id in only or rule.id.partition(".")[0] in only
     ]

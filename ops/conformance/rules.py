@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from ops.conformance.kit import Kit
+GroundT = TypeVar("GroundT")
+"""What a rule is tried on: a node with the kit, or a client on the stage."""
 
-Trial: TypeAlias = Callable[[Kit], Awaitable[None]]
+Trial: TypeAlias = Callable[[GroundT], Awaitable[None]]
 """Tries one rule; raises RuleBroken where it does not hold, NotTried where it cannot be tried."""
 
 
-class Rule(Struct, frozen=True):
+class Rule(Struct, Generic[GroundT], frozen=True):
     """A rule of the document.
 
     Attributes:
@@ -28,32 +29,35 @@ class Rule(Struct, frozen=True):
     id: str
     name: str
     sentence: str
-    trial: Trial
+    trial: Trial[GroundT]
     capability: str
     limits: tuple[str, ...]
     slow: bool
 
 
-class Section:
+class Section(Generic[GroundT]):
     """A section of the document.
 
     Args:
-      number, title: as its heading has them.
+      number: of its heading.
+      title: of its heading.
       capability: that a node has to name for the section to hold.
+      mark: stands in the ids of its rules, where the section is looked at more than once.
 
     Attributes:
       rules: in order.
     """
 
-    def __init__(self, number: int, title: str, *, capability: str = "") -> None:
+    def __init__(self, number: int, title: str, *, capability: str = "", mark: str = "") -> None:
         self.number = number
         self.title = title
-        self.rules: list[Rule] = []
+        self.rules: list[Rule[GroundT]] = []
         self._capability = capability
+        self._mark = mark
 
     def rule(
         self, sentence: str, *, limits: tuple[str, ...] = (), slow: bool = False
-    ) -> Callable[[Trial], Trial]:
+    ) -> Callable[[Trial[GroundT]], Trial[GroundT]]:
         """Register what tries a rule.
 
         Args:
@@ -62,9 +66,9 @@ class Section:
           slow: it takes longer than a few seconds.
         """
 
-        def register(trial: Trial) -> Trial:
+        def register(trial: Trial[GroundT]) -> Trial[GroundT]:
             rule = Rule(
-                f"{self.number}.{len(self.rules) + 1}",
+                f"{self.number}.{self._mark}{len(self.rules) + 1}",
                 getattr(trial, "__name__", "").replace("_", " ").strip(),
                 sentence,
                 trial,

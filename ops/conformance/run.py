@@ -11,7 +11,7 @@ from msgspec import Struct
 from ops.conformance.errors import NotTried, RuleBroken
 from ops.conformance.kit import Kit
 from ops.conformance.limits import RULE_S_MAX
-from ops.conformance.rules import Rule
+from ops.conformance.rules import GroundT, Rule
 
 Verdict: TypeAlias = Literal["passed", "failed", "skipped"]
 
@@ -31,10 +31,13 @@ class Tried(Struct, frozen=True):
     sentence: str
 
 
+OnTried: TypeAlias = Callable[[Tried], None]
+
+
 async def try_rules(
-    kit: Kit, rules: Sequence[Rule], *, slow: bool, on_tried: Callable[[Tried], None]
+    kit: Kit, rules: Sequence[Rule[Kit]], *, slow: bool, on_tried: OnTried
 ) -> list[Tried]:
-    """Try rules, those that take long together at the end.
+    """Try rules on a node, those that take long together at the end.
 
     Args:
       kit: what to try them with.
@@ -46,11 +49,13 @@ async def try_rules(
         capabilities = peer.ready["capabilities"]
     done: dict[str, Tried] = {}
 
-    async def attempt(rule: Rule) -> None:
-        began_s = trio.current_time()
-        verdict, why = await _verdict(kit, rule, capabilities, slow=slow)
-        took_s = round(trio.current_time() - began_s, 3)
-        done[rule.id] = Tried(rule.id, rule.name, verdict, why, took_s, rule.sentence)
+    async def attempt(rule: Rule[Kit]) -> None:
+        why_not = ""
+        if rule.capability and rule.capability not in capabilities:
+            why_not = f"the node does not name `{rule.capability}` in `ready`"
+        elif rule.slow and not slow:
+            why_not = "it takes long: --slow tries it"
+        done[rule.id] = await try_rule(rule, kit, why_not)
         on_tried(done[rule.id])
 
     for rule in rules:
@@ -63,16 +68,20 @@ async def try_rules(
     return [done[rule.id] for rule in rules]
 
 
-async def _verdict(
-    kit: Kit, rule: Rule, capabilities: Sequence[str], *, slow: bool
-) -> tuple[Verdict, str]:
-    if rule.capability and rule.capability not in capabilities:
-        return "skipped", f"the node does not name `{rule.capability}` in `ready`"
-    if rule.slow and not slow:
-        return "skipped", "it takes long: --slow tries it"
+async def try_rule(rule: Rule[GroundT], ground: GroundT, why_not: str = "") -> Tried:
+    """Try a rule, unless there is a reason not to; return what came of it."""
+    began_s = trio.current_time()
+    verdict, why = await _verdict(rule, ground, why_not)
+    took_s = round(trio.current_time() - began_s, 3)
+    return Tried(rule.id, rule.name, verdict, why, took_s, rule.sentence)
+
+
+async def _verdict(rule: Rule[GroundT], ground: GroundT, why_not: str) -> tuple[Verdict, str]:
+    if why_not:
+        return "skipped", why_not
     try:
         with trio.fail_after(RULE_S_MAX):
-            await rule.trial(kit)
+            await rule.trial(ground)
     except NotTried as reason:
         return "skipped", str(reason)
     except RuleBroken as broken:
@@ -80,6 +89,6 @@ async def _verdict(
     except trio.TooSlowError:
         return "failed", f"it was not over after {RULE_S_MAX:g} s"
     except (LookupError, TypeError, ValueError) as surprise:
-        # What the node sent has the right shape, and yet not what was asked for.
+        # What was sent has the right shape, and yet not what was asked for.
         return "failed", f"{type(surprise).__name__}: {surprise}"
     return "passed", ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ops.conformance.kit import Kit
 from ops.conformance.node import (
     commands,
     connection,
@@ -21,7 +22,7 @@ from ops.conformance.node import (
 )
 from ops.conformance.rules import Rule, Section
 
-SECTIONS: Final[tuple[Section, ...]] = (
+SECTIONS: Final[tuple[Section[Kit], ...]] = (
     connection.SECTION,
     encoding.SECTION,
     handshake.SECTION,
@@ -40,7 +41,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
 )
 """In the order of the document. A new section gets a module of its own, and its line here."""
 
-RULES: Final[tuple[Rule, ...]] = tuple(rule for section in SECTIONS for rule in section.rules)
+RULES: Final[tuple[Rule[Kit], ...]] = tuple(rule for section in SECTIONS for rule in section.rules)
 
 NOT_TRIED: Final = {
     "busy:card_quarantined": "a card whose handler failed: a defect of the node",

@@ -14,7 +14,7 @@ from ops.conformance.node.officers import LIMITS, done, refused
 from ops.conformance.peer import Fields, Peer, fields
 from ops.conformance.rules import Section
 
-SECTION: Final = Section(16, "Commands", capability="commands")
+SECTION: Final[Section[Kit]] = Section(16, "Commands", capability="commands")
 HOUR_MS: Final = 3_600_000
 RESEND_S: Final = 60
 """A command that nothing was heard of for a minute is told again."""

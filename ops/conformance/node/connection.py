@@ -12,7 +12,7 @@ from ops.conformance.peer import about, packed
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(1, "Connection")
+SECTION: Final[Section[Kit]] = Section(1, "Connection")
 REQUEST_BYTES_MAX: Final = SCHEMA["x-limits"]["request_bytes_max"]
 HEADERS_TOO_MANY: Final = 300
 

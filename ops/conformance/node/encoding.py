@@ -13,7 +13,7 @@ from ops.conformance.peer import about, packed, told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(2, "Encoding")
+SECTION: Final[Section[Kit]] = Section(2, "Encoding")
 LIMITS: Final[dict[str, int]] = SCHEMA["x-limits"]
 
 HEARTBEAT: Final = b"\xa9heartbeat"

@@ -16,8 +16,8 @@ from ops.conformance.peer import Peer, about, packed
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(10, "How a connection ends")
-RECONNECTING: Final = Section(11, "Reconnecting")
+SECTION: Final[Section[Kit]] = Section(10, "How a connection ends")
+RECONNECTING: Final[Section[Kit]] = Section(11, "Reconnecting")
 LIMITS: Final[dict[str, int]] = SCHEMA["x-limits"]
 BEAT: Final = packed("heartbeat", 1)
 DEAF_QUESTIONS: Final = 480

@@ -13,7 +13,7 @@ from ops.conformance.node.officers import LIMITS, done, publish
 from ops.conformance.peer import Fields, Peer, fields
 from ops.conformance.rules import Section
 
-SECTION: Final = Section(18, "The fleet", capability="orders")
+SECTION: Final[Section[Kit]] = Section(18, "The fleet", capability="orders")
 SMALL: Final = ["tap", "C", 0, "o", "in"]
 
 

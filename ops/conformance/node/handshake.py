@@ -16,7 +16,7 @@ from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 from terminals.keys import new_key, public_bytes
 
-SECTION: Final = Section(3, "Handshake")
+SECTION: Final[Section[Kit]] = Section(3, "Handshake")
 LIMITS: Final[dict[str, int]] = SCHEMA["x-limits"]
 NONCE_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64

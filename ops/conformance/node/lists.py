@@ -24,7 +24,7 @@ from ops.conformance.node.officers import (
 from ops.conformance.peer import Fields, Peer
 from ops.conformance.rules import Section
 
-SECTION: Final = Section(15, "Lists", capability="lists")
+SECTION: Final[Section[Kit]] = Section(15, "Lists", capability="lists")
 NAME: Final = "settings"
 MANY: Final = 50
 """Entries that make a change shorter than the whole list."""

@@ -11,7 +11,7 @@ from ops.conformance.node.officers import LIMITS, done, publish, refused, versio
 from ops.conformance.peer import Peer, fields
 from ops.conformance.rules import Section
 
-SECTION: Final = Section(17, "Orders", capability="orders")
+SECTION: Final[Section[Kit]] = Section(17, "Orders", capability="orders")
 NAME: Final = "rules"
 GUARDED: Final = 101
 """One more than a single officer may change of the deny list, however few cards there are."""

@@ -11,7 +11,7 @@ from ops.conformance.peer import Fields, Peer, fields, told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(6, "Questions")
+SECTION: Final[Section[Kit]] = Section(6, "Questions")
 LIMITS: Final[dict[str, int]] = SCHEMA["x-limits"]
 PURSE: Final[int] = SCHEMA["x-accounts"]["purse"]
 FAR_MS: Final[int] = LIMITS["time_ms_max"]

@@ -15,8 +15,8 @@ from ops.conformance.peer import Peer, packed, told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-OUTCOMES: Final = Section(7, "Outcomes")
-SECTION: Final = Section(8, "Sending again, credits, heartbeats")
+OUTCOMES: Final[Section[Kit]] = Section(7, "Outcomes")
+SECTION: Final[Section[Kit]] = Section(8, "Sending again, credits, heartbeats")
 LIMITS: Final[dict[str, int]] = SCHEMA["x-limits"]
 SMALL: Final = ["tap", "C", 0, "o", "in"]
 

@@ -15,7 +15,7 @@ from ops.conformance.peer import about
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(13, "Security")
+SECTION: Final[Section[Kit]] = Section(13, "Security")
 RIGHTS: Final[dict[str, dict[str, str]]] = SCHEMA["x-rights"]
 DEFS: Final[dict[str, Any]] = SCHEMA["$defs"]
 SMALL: Final = ["tap", "C", 0, "o", "in"]

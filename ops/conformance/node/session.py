@@ -10,7 +10,7 @@ from ops.conformance.peer import told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(4, "Messages of a session")
+SECTION: Final[Section[Kit]] = Section(4, "Messages of a session")
 PER_FRAME_MAX: Final = SCHEMA["x-limits"]["transactions_per_frame_max"]
 NOBODY: Final = ["tap", "C", 0, "o", "in"]
 """A tap of a card that nobody has issued: refused, and on disk."""

@@ -14,7 +14,7 @@ from ops.conformance.peer import Fields, Peer, fields, told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
 
-SECTION: Final = Section(5, "Transactions")
+SECTION: Final[Section[Kit]] = Section(5, "Transactions")
 LIMITS: Final[dict[str, int]] = SCHEMA["x-limits"]
 NOBODY: Final = ["tap", "C", 0, "o", "in"]
 PROOF: Final = b"\x0a\x0b\x0c"

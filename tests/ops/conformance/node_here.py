@@ -57,7 +57,7 @@ async def kit_here(nonce: Callable[[], bytes] | None = None) -> AsyncIterator[Ki
             yield Kit(Address(host, port, None), known, "HERE")
 
 
-def named(*names: str) -> list[Rule]:
+def named(*names: str) -> list[Rule[Kit]]:
     """Return rules by their names, or all of a section by its number and a dot."""
     found = [
         rule for rule in RULES if rule.name in names or f"{rule.id.partition('.')[0]}." in names
@@ -67,7 +67,7 @@ def named(*names: str) -> list[Rule]:
 
 
 async def tried_here(
-    rules: Sequence[Rule], *, slow: bool = False, nonce: Callable[[], bytes] | None = None
+    rules: Sequence[Rule[Kit]], *, slow: bool = False, nonce: Callable[[], bytes] | None = None
 ) -> tuple[list[Tried], set[str]]:
     """Try rules on a node in this process; return what came of them, and what was exercised."""
     with trio.fail_after(240):

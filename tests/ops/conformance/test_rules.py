@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from ops.conformance.kit import Kit
 from ops.conformance.node import NOT_TRIED, RULES, SECTIONS
 from ops.conformance.rules import Rule
 from ops.conformance.shape import SCHEMA
@@ -25,7 +26,7 @@ def test_sections_have_the_numbers_and_titles_of_the_document() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id} {rule.name}")
-def test_the_sentence_of_a_rule_stands_in_the_document(rule: Rule) -> None:
+def test_the_sentence_of_a_rule_stands_in_the_document(rule: Rule[Kit]) -> None:
     assert " ".join(rule.sentence.split()) in " ".join(document.TEXT.split())
 
 
