@@ -147,7 +147,7 @@ function hashOf(entries) {
  *
  * Options: `url`, `name`, `seed` (Buffer), `lists` (names it wants), `carryOut(body)` (resolves when
  * a command is done, rejects with the reason why it failed), `journal(first, last)` (what it has
- * written down), `battery()`, `onOutcome(outcome)`, `onHolds(name)`.
+ * written down), `battery()`, `onReady(ready)`, `onOutcome(outcome)`, `onHolds(list)`.
  */
 export class Terminal {
   constructor({ url, name, seed, lists = [], ...hooks }) {
@@ -226,6 +226,7 @@ export class Terminal {
     this.ready = null;
     clearInterval(this.beating);
     clearTimeout(this.pulseDue);
+    this.pulseDue = null;
     clearTimeout(this.again);
     for (const each of this.unsettled.values()) Object.assign(each, { underWay: false, dueMs: 0 });
     if (this.stopped || FINAL_CODES.has(code) || code.startsWith("http_")) {
@@ -266,9 +267,9 @@ export class Terminal {
     this.say("prove", sign(null, text, this.key));
   }
 
-  begin([serverTimeMs, lastCounter, credits, heartbeatS, frameBytesMax, perFrameMax]) {
+  begin([serverTimeMs, lastCounter, credits, heartbeatS, frameBytesMax, perFrameMax, capabilities]) {
     this.aheadMs = serverTimeMs - Date.now();
-    this.ready = { lastCounter, frameBytesMax, perFrameMax };
+    this.ready = { lastCounter, frameBytesMax, perFrameMax, capabilities };
     this.credits = credits;
     this.pauseMs = PAUSE_FIRST_MS;
     this.beating = setInterval(() => this.beat(), heartbeatS * 1000);
@@ -346,7 +347,7 @@ export class Terminal {
   // --- section 15: lists -------------------------------------------------------------------------
 
   hold() {
-    if (this.ready && this.lists.size > 0) {
+    if (this.ready?.capabilities.includes("lists") && this.lists.size > 0) {
       this.say("holds", [...this.lists.values()].map((list) => list.row()));
     }
   }

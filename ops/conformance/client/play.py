@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 import trio
 
@@ -12,9 +13,10 @@ from ops.conformance.client import SCENARIOS
 from ops.conformance.client.contract import NAME, SEED
 from ops.conformance.client.stage import Stage
 from ops.conformance.errors import NotTried
+from ops.conformance.rules import Rule
 from ops.conformance.run import OnTried, Tried, try_rule
 
-END_S_MAX = 5.0
+END_S_MAX: Final = 5.0
 """For a client that was started here to end by itself when it was told that its key is revoked."""
 
 
@@ -26,8 +28,9 @@ async def play(
     client: Sequence[str],
     on_listening: Callable[[str], None],
     on_tried: OnTried,
+    scenarios: Sequence[Rule[Stage]] = SCENARIOS,
 ) -> list[Tried]:
-    """Play all rules to one client.
+    """Play rules to one client.
 
     Args:
       host: where to listen.
@@ -36,6 +39,7 @@ async def play(
       client: the command that starts it; URL, name and key are added. Empty: somebody else does.
       on_listening: told the URL, before the client is started.
       on_tried: told of each rule, as it is done.
+      scenarios: what is played; a part of all is for whoever looks for something.
 
     Raises:
       NotTried: the address cannot be used, or the client cannot be started.
@@ -50,7 +54,7 @@ async def play(
         on_listening(url)
         async with _started(client, url):
             tried = []
-            for rule in SCENARIOS:
+            for rule in scenarios:
                 tried.append(await try_rule(rule, stage))
                 on_tried(tried[-1])
         nursery.cancel_scope.cancel()

@@ -36,12 +36,12 @@ async def _a_node_that_stops_is_come_back_to(stage: Stage) -> None:
 
 @SECTION.rule("about a second at first, twice as long each time, up to a minute, and each time")
 async def _pauses_grow_while_nobody_is_let_in(stage: Stage) -> None:
-    for doublings in range(3):
+    for doublings in range(2):
         async with stage.caller() as visit:
             check_pause(stage, doublings)
             await visit.turn_away()
     async with stage.session():
-        check_pause(stage, 3)
+        check_pause(stage, 2)
 
 
 @SECTION.rule("Begin anew when `ready` has arrived.")

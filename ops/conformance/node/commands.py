@@ -160,7 +160,7 @@ async def _a_command_expires_and_a_late_report_counts(kit: Kit) -> None:
             await comes_to(officer, command_id, "done", name=OTHER)
 
 
-@SECTION.rule("After `expires_ms` it does not begin to carry one out.", slow=True)
+@SECTION.rule("it does not begin to carry one out", slow=True)
 async def _what_nobody_told_of_expires(kit: Kit) -> None:
     name = kit.name("GATE")
     async with kit.session(OPERATOR) as officer:

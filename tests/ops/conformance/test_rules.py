@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
+from ops.conformance.client import SCENARIOS
+from ops.conformance.client import SECTIONS as PLAYED
+from ops.conformance.client.stage import Stage
 from ops.conformance.kit import Kit
 from ops.conformance.node import NOT_TRIED, RULES, SECTIONS
 from ops.conformance.rules import Rule
@@ -13,26 +14,25 @@ from ops.conformance.shape import SCHEMA
 from tests.protocol import document
 
 
-def section_of(number: int) -> str:
-    """Return the text of a section of the document, in one line."""
-    found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", document.TEXT, re.MULTILINE | re.DOTALL)
-    assert found, f"there is no section {number}"
-    return " ".join(found[0].split())
-
-
 def test_sections_have_the_numbers_and_titles_of_the_document() -> None:
-    for section in SECTIONS:
-        assert f"\n## {section.number}. {section.title}\n" in document.TEXT
+    titles = [(section.number, section.title) for section in SECTIONS]
+    titles += [(section.number, section.title) for section in PLAYED]
+    for number, title in titles:
+        assert f"\n## {number}. {title}\n" in document.TEXT
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.id} {rule.name}")
-def test_the_sentence_of_a_rule_stands_in_the_document(rule: Rule[Kit]) -> None:
+@pytest.mark.parametrize("rule", [*RULES, *SCENARIOS], ids=lambda rule: f"{rule.id} {rule.name}")
+def test_the_sentence_of_a_rule_stands_in_the_document(rule: Rule[Kit] | Rule[Stage]) -> None:
     assert " ".join(rule.sentence.split()) in " ".join(document.TEXT.split())
 
 
 def test_each_rule_has_an_id_and_a_name_of_its_own() -> None:
-    assert len({rule.id for rule in RULES}) == len(RULES)
-    assert len({rule.name for rule in RULES}) == len(RULES)
+    for rules in (
+        [(rule.id, rule.name) for rule in RULES],
+        [(rule.id, rule.name) for rule in SCENARIOS],
+    ):
+        for told in zip(*rules, strict=True):
+            assert len(set(told)) == len(rules)
 
 
 def test_each_limit_is_reached_by_a_rule_or_it_is_said_why_not() -> None:
