@@ -15,7 +15,7 @@ from ops.commands.serve import Address
 from ops.conformance import report
 from ops.conformance.client.contract import NAME, SEED
 from ops.conformance.client.play import play
-from ops.conformance.enroller import enrolling_in
+from ops.conformance.enroller import FolderEnroller
 from ops.conformance.errors import ConformanceError
 from ops.conformance.keys import Keys
 from ops.conformance.kit import Kit
@@ -26,7 +26,6 @@ from ops.conformance.run import Tried, try_rules
 from ops.endings import interruptible, leaves
 from ops.node import now_ms
 from ops.output import emit, json_option, progress_console
-from storage.errors import StorageError
 from terminals.errors import KeyFileError
 
 KeysIn: TypeAlias = tuple[Path | None, Path | None, tuple[Path, ...]]
@@ -197,12 +196,8 @@ def _keys(data: Path | None, folder: Path | None, files: Sequence[Path]) -> Iter
         except KeyFileError as error:
             raise click.ClickException(str(error)) from error
         return
+    keys = Keys.enrolled_by(FolderEnroller(data, now_ms))
     try:
-        with enrolling_in(data, now_ms) as enroller:
-            keys = Keys.enrolled_by(enroller)
-            try:
-                yield keys
-            finally:
-                keys.revoke_all()
-    except StorageError as error:
-        raise click.ClickException(str(error)) from error
+        yield keys
+    finally:
+        keys.revoke_all()

@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, get_args
 
-from storage.folder import DataFolder
-from storage.key_store import KEYS_TABLES, KeyRole, KeyStore
-from storage.lmdb_store import LmdbStore
+from engine.keys import Role
+from ops.keys.opened import opened_keys
 
-_ROLES: Final[dict[str, KeyRole]] = {role: role for role in get_args(KeyRole)}
+NOTE = "conformance kit"
 
 
-class StoreEnroller:
-    """Enrols keys in a store.
+class FolderEnroller:
+    """Enrols keys in a data folder.
 
     Args:
-      store: the keys of the node.
+      data: the folder.
       now_ms: the clock.
     """
 
-    def __init__(self, store: KeyStore, now_ms: Callable[[], int]) -> None:
-        self._store = store
+    def __init__(self, data: Path, now_ms: Callable[[], int]) -> None:
+        self._data = data
         self._now_ms = now_ms
 
-    def enroll(self, name: str, public_key: bytes, role: str) -> None:
-        """Let a terminal connect with a key."""
-        note = "conformance kit"
-        self._store.enroll(name, public_key, role=_ROLES[role], at_ms=self._now_ms(), note=note)
+    def enroll(self, name: str, public_key: bytes, role: Role, expires_ms: int | None) -> None:
+        """Let a terminal connect with a key.
+
+        Raises:
+          click.ClickException: the folder does not let us.
+        """
+        with opened_keys(self._data, change=True) as store:
+            store.enroll(
+                name,
+                public_key,
+                role=role,
+                at_ms=self._now_ms(),
+                note=NOTE,
+                expires_ms=expires_ms,
+            )
 
     def revoke(self, name: str, public_key: bytes) -> None:
-        """Let it connect no more."""
-        self._store.revoke(name, at_ms=self._now_ms(), public_key=public_key)
+        """Let it connect no more.
 
-
-@contextmanager
-def enrolling_in(data: Path, now_ms: Callable[[], int]) -> Iterator[StoreEnroller]:
-    """Open the keys of a data folder.
-
-    Raises:
-      StorageError: it is none.
-    """
-    with (
-        DataFolder.open(data, exclusive=False) as folder,
-        closing(LmdbStore(folder.keys, tables=KEYS_TABLES)) as store,
-    ):
-        yield StoreEnroller(KeyStore(store), now_ms)
+        Raises:
+          click.ClickException: the folder does not let us.
+        """
+        with opened_keys(self._data, change=True) as store:
+            store.revoke(name, at_ms=self._now_ms(), public_key=public_key)

@@ -8,10 +8,11 @@ from typing import Final, NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from engine.keys import Role
 from ops.conformance.errors import NotTried
 from terminals.keys import load_key, new_key, public_bytes
 
-ROLES: Final = {
+ROLES: Final[dict[str, Role]] = {
     "KIT-TERMINAL-1": "terminal",
     "KIT-TERMINAL-2": "terminal",
     "KIT-SERVICE": "service",
@@ -19,12 +20,14 @@ ROLES: Final = {
     "KIT-OPERATOR-2": "operator",
     "KIT-OBSERVER": "observer",
     "KIT-REVOKED": "terminal",
+    "KIT-EXPIRED": "terminal",
 }
-"""The names that the kit needs, and their roles. The last one is enrolled, and then revoked."""
+"""The names that the kit needs, and their roles. KIT-REVOKED is enrolled, and then revoked; the
+key of KIT-EXPIRED has expired already."""
 
-TERMINAL, OTHER, SERVICE, OPERATOR, SECOND, OBSERVER, REVOKED = ROLES
+TERMINAL, OTHER, SERVICE, OPERATOR, SECOND, OBSERVER, REVOKED, EXPIRED = ROLES
 
-BY_ROLE: Final = {
+BY_ROLE: Final[dict[Role, str]] = {
     "terminal": TERMINAL,
     "service": SERVICE,
     "operator": OPERATOR,
@@ -43,8 +46,8 @@ class Identity(NamedTuple):
 class Enroller(Protocol):
     """Enrols keys at the node that is tried."""
 
-    def enroll(self, name: str, public_key: bytes, role: str) -> None:
-        """Let a terminal connect with a key."""
+    def enroll(self, name: str, public_key: bytes, role: Role, expires_ms: int | None) -> None:
+        """Let a terminal connect with a key, until it expires."""
         ...
 
     def revoke(self, name: str, public_key: bytes) -> None:
@@ -79,7 +82,7 @@ class Keys:
         """Make keys of all names that the kit needs, and enrol them."""
         keys = cls((), enroller)
         for name, role in ROLES.items():
-            keys.enroll(name, role)
+            keys.enroll(name, role, expires_ms=1 if name == EXPIRED else None)
         keys.revoke(keys.of(REVOKED))
         return keys
 
@@ -93,7 +96,9 @@ class Keys:
             raise NotTried(f"no key of {name} was given")
         return self._known[name]
 
-    def enroll(self, name: str, role: str = "terminal") -> Identity:
+    def enroll(
+        self, name: str, role: Role = "terminal", *, expires_ms: int | None = None
+    ) -> Identity:
         """Make and enrol a key.
 
         Raises:
@@ -102,7 +107,7 @@ class Keys:
         if self._enroller is None:
             raise NotTried("the kit was given no data folder to enrol keys in")
         identity = self._known[name] = Identity(name, new_key())
-        self._enroller.enroll(name, public_bytes(identity.key), role)
+        self._enroller.enroll(name, public_bytes(identity.key), role, expires_ms)
         self._enrolled.append(identity)
         return identity
 

@@ -25,5 +25,6 @@ TOLD_MAX: Final = 300
 RULE_S_MAX: Final = 120.0
 """For one rule, the slow ones as well: a minute of silence, and some more."""
 
-REVOKED_S_MAX: Final = 5.0
-"""The few seconds within which the sessions of a revoked key end."""
+REVOKED_S_MAX: Final = 4.0
+"""The second within which the sessions of a key end that may do nothing any more, and some for a
+busy machine."""

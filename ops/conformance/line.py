@@ -113,6 +113,14 @@ class Line:
         except (OSError, trio.TooSlowError, trio.BrokenResourceError) as error:
             raise NotTried(f"no connection to {address.host}:{address.port}: {error}") from error
 
+    @property
+    def tls_version(self) -> str | None:
+        """The version of TLS that is spoken; None without TLS."""
+        if not isinstance(self._stream, trio.SSLStream):
+            return None
+        version: str | None = self._stream.version()
+        return version
+
     # --- out ----------------------------------------------------------------------------------
 
     async def write(self, *parts: bytes) -> None:

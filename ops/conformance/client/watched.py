@@ -23,7 +23,7 @@ def never(stage: Stage, kind: str) -> None:
     check(kind not in stage.book.faults, stage.book.faults.get(kind, ""))
 
 
-@CONNECTION.rule("A websocket (RFC 6455) over TCP.")
+@CONNECTION.rule("A websocket (RFC 6455) over")
 async def _frames_are_masked_and_binary(stage: Stage) -> None:
     never(stage, "frames")
 

@@ -10,6 +10,7 @@ from ops.conformance.node import (
     connection,
     encoding,
     endings,
+    feed,
     fleet,
     handshake,
     lists,
@@ -38,6 +39,7 @@ SECTIONS: Final[tuple[Section[Kit], ...]] = (
     commands.SECTION,
     orders.SECTION,
     fleet.SECTION,
+    feed.SECTION,
 )
 """In the order of the document. A new section gets a module of its own, and its line here."""
 
@@ -49,13 +51,13 @@ NOT_TRIED: Final = {
     "busy:restarting": "a defect of the node",
     "busy:storage_full": "the disk of the node is full",
     "code:internal_error": "a defect of the node",
+    "code:certificate_mismatch": "the node demands certificates of terminals",
     "code:node_stopping": "whoever stops the node sees it",
     "failed:busy": "depends on how fast the node is; the kit asks again",
     "failed:internal_error": "a defect of the node",
     "limit:accounts_per_kind_max": "so many accounts would stay for ever",
     "limit:balance_rp_max": "takes a hundred thousand adjustments",
     "limit:nesting_max": "no field that can be at fault lies so deep",
-    "limit:parsed_at_once_bytes": "how a node works; a client does not see it",
     "order:internal_error": "a defect of the node",
     "order:overload": "depends on how fast the node is",
     "order:storage_full": "the disk of the node is full",

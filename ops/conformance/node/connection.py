@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ops.conformance.errors import check, check_equal
+from ops.conformance.errors import NotTried, check, check_equal
 from ops.conformance.frames import Opcode, frame
 from ops.conformance.kit import Kit
 from ops.conformance.line import ACCEPT, Response, request
@@ -14,6 +14,7 @@ from ops.conformance.shape import SCHEMA
 
 SECTION: Final[Section[Kit]] = Section(1, "Connection")
 REQUEST_BYTES_MAX: Final = SCHEMA["x-limits"]["request_bytes_max"]
+HOST: Final = b"Host: node.example\r\n"
 HEADERS_TOO_MANY: Final = 300
 
 
@@ -54,7 +55,9 @@ async def _no_extension_is_taken(kit: Kit) -> None:
     check("sec-websocket-extensions" not in response.headers, "an extension was taken")
 
 
-@SECTION.rule("the subprotocol, the key or the version of the websocket is missing or wrong")
+@SECTION.rule(
+    "the subprotocol, the key or the version of the websocket is missing or wrong; or there"
+)
 async def _an_upgrade_that_is_wrong_is_400(kit: Kit) -> None:
     await refused(
         kit,
@@ -64,6 +67,8 @@ async def _an_upgrade_that_is_wrong_is_400(kit: Kit) -> None:
         no_key=request(Sec_WebSocket_Key=None),
         a_short_key=request(Sec_WebSocket_Key="c2hvcnQ="),
         no_version=request(Sec_WebSocket_Version=None),
+        no_host=request(Host=None),
+        two_hosts=request().replace(HOST, HOST * 2),
     )
 
 
@@ -114,7 +119,17 @@ async def _an_old_protocol_is_505(kit: Kit) -> None:
     await refused(kit, 505, old=request(version="HTTP/1.0"))
 
 
-@SECTION.rule("What is no HTTP request at all is dropped without an answer.")
+@SECTION.rule("A websocket (RFC 6455) over TLS 1.3 (RFC 8446): `wss://`.")
+async def _tls_is_of_version_1_3(kit: Kit) -> None:
+    if kit.address.tls is None:
+        raise NotTried("the node speaks no TLS here")
+    async with kit.line() as line:
+        check_equal("the version of TLS", line.tls_version, "TLSv1.3")
+
+
+@SECTION.rule(
+    "What is no HTTP request at all, or no TLS where TLS is spoken, is dropped without an answer."
+)
 async def _what_is_no_request_is_dropped(kit: Kit) -> None:
     async with kit.line() as line:
         await line.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n")

@@ -8,7 +8,7 @@ import trio
 
 from ops.conformance.errors import check, check_equal
 from ops.conformance.frames import frame
-from ops.conformance.keys import OTHER, REVOKED, TERMINAL, Identity
+from ops.conformance.keys import EXPIRED, OTHER, REVOKED, TERMINAL, Identity
 from ops.conformance.kit import Kit
 from ops.conformance.limits import LATE_S
 from ops.conformance.peer import Fields, Peer, about, proof_text
@@ -191,14 +191,24 @@ async def _whether_a_key_is_enrolled_is_told_to_nobody_else(kit: Kit) -> None:
             await peer.ends("proof_invalid", "prove.signature")
 
 
-@SECTION.rule("the key was revoked, before or during the session")
-async def _a_revoked_key_is_told_so(kit: Kit) -> None:
-    identity = kit.keys.of(REVOKED)
+async def turned_away(kit: Kit, name: str, code: str) -> None:
+    """Check that a key that may do nothing any more is told so."""
+    identity = kit.keys.of(name)
     async with kit.stranger() as peer:
         nonce = (await challenged(peer, identity))["nonce"]
         text = proof_text(nonce, public_bytes(identity.key), identity.name)
         await peer.say("prove", identity.key.sign(text))
-        await peer.ends("key_revoked", "hello.public_key")
+        await peer.ends(code, "hello.public_key")
+
+
+@SECTION.rule("the key was revoked, before or during the session")
+async def _a_revoked_key_is_told_so(kit: Kit) -> None:
+    await turned_away(kit, REVOKED, "key_revoked")
+
+
+@SECTION.rule("the key has expired, before or during the session")
+async def _an_expired_key_is_told_so(kit: Kit) -> None:
+    await turned_away(kit, EXPIRED, "key_expired")
 
 
 @SECTION.rule("or the key is of small order, which proves nothing")
@@ -214,7 +224,7 @@ async def _a_key_of_small_order_proves_nothing(kit: Kit) -> None:
 
 
 @SECTION.rule(
-    "The handshake has to be done within `handshake_s` of the connection.",
+    "has to be done within `handshake_s` of the connection.",
     limits=("handshake_s",),
     slow=True,
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import trio
 
 from ops.conformance.errors import check, check_equal
-from ops.conformance.keys import BY_ROLE, OTHER, TERMINAL
+from ops.conformance.keys import BY_ROLE, OBSERVER, OTHER, TERMINAL
 from ops.conformance.kit import Kit
 from ops.conformance.limits import REVOKED_S_MAX
 from ops.conformance.node.bounds import sample
@@ -18,6 +20,8 @@ from ops.conformance.shape import SCHEMA
 SECTION: Final[Section[Kit]] = Section(13, "Security")
 RIGHTS: Final[dict[str, dict[str, str]]] = SCHEMA["x-rights"]
 DEFS: Final[dict[str, Any]] = SCHEMA["$defs"]
+SESSIONS: Final = ("sessions_per_terminal_max",)
+SOON_MS: Final = 300
 SMALL: Final = ["tap", "C", 0, "o", "in"]
 
 
@@ -38,7 +42,7 @@ async def not_allowed(kit: Kit, name: str, field: str, *message: object) -> None
             await peer.ends("not_allowed", field)
 
 
-@SECTION.rule("A key has a role.")
+@SECTION.rule("A key has a role, and a session has that of its key.")
 async def _a_message_of_another_role_is_not_allowed(kit: Kit) -> None:
     for role, name in BY_ROLE.items():
         for definition in refused(role, "message"):
@@ -46,7 +50,7 @@ async def _a_message_of_another_role_is_not_allowed(kit: Kit) -> None:
             await not_allowed(kit, name, str(message[0]), *message)
 
 
-@SECTION.rule("the role of this key may not submit this intent (section 13)")
+@SECTION.rule("the role of this key may not send this message or submit this intent (section 13)")
 async def _an_intent_of_another_role_is_not_allowed(kit: Kit) -> None:
     for role, name in BY_ROLE.items():
         if RIGHTS["message.submit"][role] == "no":
@@ -71,7 +75,7 @@ async def _a_question_of_another_role_is_not_allowed(kit: Kit) -> None:
                     check_equal("the field", found["field"], "query.question")
 
 
-@SECTION.rule("it may ask for balance")
+@SECTION.rule("it asks about a purse of one card: kind 1 or 2, owner not `*`")
 async def _a_terminal_sees_purses_and_its_own_transactions(kit: Kit) -> None:
     accounts = SCHEMA["x-accounts"]
     async with kit.session() as peer:
@@ -87,7 +91,7 @@ async def _a_terminal_sees_purses_and_its_own_transactions(kit: Kit) -> None:
         await peer.fails("not_allowed", "dry_run", trial)
 
 
-@SECTION.rule("What a terminal submits is bound to what happens before it:")
+@SECTION.rule("each `subsidy` or `share` in it stands beside a `tap` of the same `operator`")
 async def _a_terminal_moves_what_happens_before_it(kit: Kit) -> None:
     tap = ["tap", "C", 500, "transjakarta", "in"]
     field = "submit.transactions[0].intent"
@@ -122,7 +126,49 @@ async def _a_terminal_may_have_several_keys(kit: Kit) -> None:
             await peer.greet(*identity)
 
 
-@SECTION.rule("Sessions that were opened with a key end with `key_revoked` within a few seconds")
+@SECTION.rule("it asks about no single card: another kind, or owner `*`")
+async def _an_observer_sees_sums_and_no_card(kit: Kit) -> None:
+    accounts = SCHEMA["x-accounts"]
+    await kit.card(1_000)
+    async with kit.session(OBSERVER) as peer:
+        await peer.answer("balance", accounts["purse"], "*")
+        await peer.fails("not_allowed", "balance", accounts["purse"], "nobody")
+        for kind in accounts.values():
+            name, found = await peer.ask("balance", kind, "*")
+            check(found.get("code") != "not_allowed", f"{name} of kind {kind} is not allowed")
+
+
+@SECTION.rule("sessions of one terminal at one node; with one more", limits=SESSIONS)
+async def _with_a_session_too_many_the_oldest_ends(kit: Kit) -> None:
+    identity = kit.keys.enroll(kit.name("GATE"))
+    async with AsyncExitStack() as held:
+        peers = [
+            await held.enter_async_context(kit.session(identity.name))
+            for _ in range(SCHEMA["x-limits"]["sessions_per_terminal_max"])
+        ]
+        for peer in peers:
+            await peer.say("heartbeat", 1)
+            await peer.hear("pulse")
+        peers.append(await held.enter_async_context(kit.session(identity.name)))
+        await peers[0].ends("sessions_exceeded")
+        for peer in peers[1:]:
+            await peer.say("heartbeat", 2)
+            await peer.hear("pulse")
+
+
+@SECTION.rule(
+    "From then on it opens no session, and those that it has opened end with `key_expired`"
+)
+async def _a_session_ends_when_its_key_expires(kit: Kit) -> None:
+    soon_ms = time.time_ns() // 1_000_000 + SOON_MS
+    doomed = kit.keys.enroll(kit.name("GATE"), expires_ms=soon_ms)
+    async with kit.session(doomed.name) as peer:
+        with trio.move_on_after(SOON_MS / 1000 + REVOKED_S_MAX) as scope:
+            await peer.ends("key_expired")
+        check(not scope.cancelled_caught, f"it went on for {REVOKED_S_MAX:g} s")
+
+
+@SECTION.rule("Sessions that were opened with a key end with `key_revoked` within a second")
 async def _a_session_ends_when_its_key_is_revoked(kit: Kit) -> None:
     name = kit.name("GATE")
     doomed, other = kit.keys.enroll(name), kit.keys.enroll(name)

@@ -10,11 +10,12 @@ from websockets.server import ServerProtocol
 
 from actors.fleet.command_desk import CommandDesk
 from actors.shard import Sender, Shard
-from engine.transaction import Transaction
-from protocol import errors, limits
+from engine.keys import Role
+from engine.transaction import Intent, Transaction
+from protocol import errors, limits, rights
 from protocol.codec import encode
 from protocol.errors import Code
-from protocol.messages import Outcome, Outcomes, Pulse
+from protocol.messages import Action, FromTerminal, Outcome, Outcomes, Pulse, Question
 from protocol.session import ServerSession, Wanted
 from storage.fleet.order_store import OrderStore
 
@@ -78,22 +79,26 @@ def a_conflict_names_another_field(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_copy_is_posted_again(patch: pytest.MonkeyPatch) -> None:
-    submit = Shard.submit
+    submit, known = Shard.submit, dict[Sender, int]()
 
     def by_connection(
         self: Shard, sender: Sender, terminal: str, transactions: Sequence[Transaction]
     ) -> list[Outcome]:
-        return submit(self, sender, f"{terminal}-{id(sender)}", transactions)
+        number = known.setdefault(sender, len(known))
+        return submit(self, sender, f"{terminal}-{number}", transactions)
 
     patch.setattr(Shard, "submit", by_connection)
 
 
 def everybody_may_submit_everything(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("protocol.session.may", lambda *_: True)
+    def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Action) -> bool:
+        return isinstance(what, Intent) or rights.may(role, terminal, what)
+
+    patch.setattr("protocol.session.may", may)
 
 
-def revoked_keys_go_on(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ServerSession, "check_key", lambda _self: None)
+def keys_go_on_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ServerSession, "check_key", lambda _self, _found, _now_ms: None)
 
 
 def the_clock_of_a_pulse_is_another(patch: pytest.MonkeyPatch) -> None:
@@ -110,6 +115,10 @@ def commands_are_told_once(patch: pytest.MonkeyPatch) -> None:
 
 def orders_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderStore, "find", lambda _self, _officer, _order_id: None)
+
+
+def observers_see_everything(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("actors.feed.redact", lambda entry, _pseudonym: entry)
 
 
 class Mutant(NamedTuple):
@@ -152,7 +161,12 @@ MUTANTS: Final = [
             "an intent of another role is not allowed",
             "a terminal moves what happens before it",
         ),
-        (revoked_keys_go_on, "13.", "a session ends when its key is revoked"),
+        (
+            keys_go_on_for_ever,
+            "13.",
+            "a session ends when its key is revoked",
+            "a session ends when its key expires",
+        ),
         (
             the_clock_of_a_pulse_is_another,
             "4.",
@@ -167,6 +181,11 @@ MUTANTS: Final = [
             "a mismatch is answered with the whole list once",
         ),
         (commands_are_told_once, "16.", "a command is told until it is done"),
+        (
+            observers_see_everything,
+            "20.",
+            "an observer sees no card",
+        ),
         (
             orders_are_forgotten,
             "17.",

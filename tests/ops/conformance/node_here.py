@@ -12,14 +12,15 @@ import trio
 
 from actors.listener import open_listening_socket
 from actors.seams import Seams
-from actors.tree import NodeTree
-from ops.conformance.enroller import StoreEnroller
+from actors.tree import NodeTree, Stores
+from engine.keys import Role
 from ops.conformance.keys import Keys
 from ops.conformance.kit import Kit
 from ops.conformance.line import Address
 from ops.conformance.node import RULES
 from ops.conformance.rules import Rule
 from ops.conformance.run import Tried, try_rules
+from protocol.redaction import pseudonyms
 from storage.key_store import KEYS_TABLES, KeyStore
 from storage.memory_store import MemoryStore
 from tests.actors.world import Disk, on_the_spot
@@ -28,6 +29,19 @@ from tests.actors.world import Disk, on_the_spot
 def now_ms() -> int:
     """Return the clock of this machine."""
     return time.time_ns() // 1_000_000
+
+
+class MemoryEnroller:
+    """Enrols keys where a node in this process finds them."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+
+    def enroll(self, name: str, public_key: bytes, role: Role, expires_ms: int | None) -> None:
+        self._store.enroll(name, public_key, role=role, at_ms=now_ms(), expires_ms=expires_ms)
+
+    def revoke(self, name: str, public_key: bytes) -> None:
+        self._store.revoke(name, at_ms=now_ms(), public_key=public_key)
 
 
 def fresh_nonces() -> Callable[[], bytes]:
@@ -42,18 +56,17 @@ async def kit_here(nonce: Callable[[], bytes] | None = None) -> AsyncIterator[Ki
     said: list[object] = []
     with open_listening_socket("127.0.0.1", 0) as listening:
         tree = NodeTree(
-            open_store=disk.open,
-            open_fleet=disk.open_fleet,
+            stores=Stores(disk.open, disk.open_fleet),
             listening=listening,
-            find_key=keys.find,
-            keys_version=keys.version,
+            keys=keys,
+            pseudonym=pseudonyms(bytes(32)),
             seams=Seams(now_ms, nonce or fresh_nonces(), random.Random(2).random, on_the_spot),
             report=said.append,
             note=said.append,
         )
         async with tree.supervisor.running():
             host, port = listening.getsockname()
-            known = Keys.enrolled_by(StoreEnroller(keys, now_ms))
+            known = Keys.enrolled_by(MemoryEnroller(keys))
             yield Kit(Address(host, port, None), known, "HERE")
 
 
