@@ -201,6 +201,16 @@ class Peer:
         await self._closed_with(code)
         self._notes.add("code", code)
 
+    async def ends_closed(self, code: str) -> None:
+        """Wait for the close frame behind an error; nothing may come between.
+
+        Raises:
+          RuleBroken: something does, or it has another code.
+        """
+        message = await self._next()
+        check(message is None, f"{told(message)} came after the error")
+        await self._closed_with(code)
+
     async def _closed_with(self, code: str) -> None:
         check(self.last_close is not None, "no close frame came")
         number, reason = self.last_close or (0, "")

@@ -7,11 +7,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import trio
 
 from actors.listener import open_listening_socket
-from actors.seams import Seams
+from actors.seams import Offload, Seams
 from actors.tree import NodeTree, Stores
 from engine.keys import Role
 from ops.conformance.keys import Keys
@@ -24,6 +25,8 @@ from protocol.redaction import pseudonyms
 from storage.key_store import KEYS_TABLES, KeyStore
 from storage.memory_store import MemoryStore
 from tests.actors.world import Disk, on_the_spot
+
+T = TypeVar("T")
 
 
 def now_ms() -> int:
@@ -49,18 +52,33 @@ def fresh_nonces() -> Callable[[], bytes]:
     return partial(random.Random(1).randbytes, 32)
 
 
+def disk(sync_s: float) -> Offload:
+    """Return what a node does blocking work on: a disk that takes so long, or none at all."""
+    if not sync_s:
+        return on_the_spot
+
+    async def slowly(call: Callable[[], T], /) -> T:
+        await trio.sleep(sync_s)
+        return call()
+
+    return slowly
+
+
 @asynccontextmanager
-async def kit_here(nonce: Callable[[], bytes] | None = None) -> AsyncIterator[Kit]:
+async def kit_here(
+    nonce: Callable[[], bytes] | None = None, *, sync_s: float = 0.0
+) -> AsyncIterator[Kit]:
     """Run a node, and a kit that has all its keys there."""
-    disk, keys = Disk(), KeyStore(MemoryStore(tables=KEYS_TABLES))
+    offload = disk(sync_s)
+    memory, keys = Disk(), KeyStore(MemoryStore(tables=KEYS_TABLES))
     said: list[object] = []
     with open_listening_socket("127.0.0.1", 0) as listening:
         tree = NodeTree(
-            stores=Stores(disk.open, disk.open_fleet),
+            stores=Stores(memory.open, memory.open_fleet),
             listening=listening,
             keys=keys,
             pseudonym=pseudonyms(bytes(32)),
-            seams=Seams(now_ms, nonce or fresh_nonces(), random.Random(2).random, on_the_spot),
+            seams=Seams(now_ms, nonce or fresh_nonces(), random.Random(2).random, offload),
             report=said.append,
             note=said.append,
         )
@@ -80,13 +98,26 @@ def named(*names: str) -> list[Rule[Kit]]:
 
 
 async def tried_here(
-    rules: Sequence[Rule[Kit]], *, slow: bool = False, nonce: Callable[[], bytes] | None = None
+    rules: Sequence[Rule[Kit]],
+    *,
+    slow: bool = False,
+    nonce: Callable[[], bytes] | None = None,
+    sync_s: float = 0.0,
 ) -> tuple[list[Tried], set[str]]:
     """Try rules on a node in this process; return what came of them, and what was exercised."""
     with trio.fail_after(240):
-        async with kit_here(nonce) as kit:
+        async with kit_here(nonce, sync_s=sync_s) as kit:
             tried = await try_rules(kit, rules, slow=slow, on_tried=lambda _: None)
             return tried, kit.notes.exercised
+
+
+def not_passed(tried: Sequence[Tried]) -> dict[str, str]:
+    """Return the names of the rules that were not found to hold, and why; without that of TLS."""
+    return {
+        each.name: each.why
+        for each in tried
+        if each.verdict != "passed" and each.why != "the node speaks no TLS here"
+    }
 
 
 def failed(tried: Sequence[Tried]) -> dict[str, str]:
