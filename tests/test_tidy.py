@@ -44,7 +44,7 @@ BLOCKS: Final = (
     *(ast.Try, ast.TryStar, ast.Match),
 )
 BY_PRODUCT: Final = re.compile(
-    r"\.git|\.venv|\.hypothesis|\..*_cache|__pycache__|\.coverage.*|htmlcov|build|dist"
+    r"\.git|\.venv|\.hypothesis|\..*_cache|__pycache__|\.coverage.*|htmlcov|build|dist|node_modules"
 )
 SCOPES: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -54,6 +54,7 @@ REGISTRY: Final = re.compile(
         (
             r"pypi\." + r"org",
             r"python" + r"hosted",
+            r"npm" + r"js",
             r"--(extra-)?index-" + r"url",
             r"--find-" + r"links",
             r"file:" + r"//",
