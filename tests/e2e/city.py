@@ -255,6 +255,13 @@ class City:
             note=self.notes.append,
         )
 
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the node; a test that takes too long fails."""
+        with trio.fail_after(2 * PATIENCE_S):
+            async with self.tree.supervisor.running():
+                yield
+
 
 class _Keys(FakeKeys):
     """Everybody is enrolled."""

@@ -70,7 +70,7 @@ async def until_holds(gate: Gate, version: int) -> None:
 async def test_what_an_officer_publishes_is_what_gates_hold(city: City) -> None:
     gate = Gate("GATE-1")
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url),
         officer_at(city.url) as ani,
     ):
@@ -94,7 +94,7 @@ async def test_what_an_officer_publishes_is_what_gates_hold(city: City) -> None:
 async def test_a_second_officer_approves_what_changes_much(city: City) -> None:
     gate = Gate("GATE-1")
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url),
         officer_at(city.url) as ani,
         officer_at(city.url, "budi") as budi,
@@ -119,7 +119,7 @@ async def test_a_second_officer_approves_what_changes_much(city: City) -> None:
 
 
 async def test_a_draft_that_others_overtook_changes_nothing_and_is_gone(city: City) -> None:
-    async with city.tree.supervisor.running(), officer_at(city.url) as ani:
+    async with city.running(), officer_at(city.url) as ani:
         await ani.publish("one", cards(5), base=0)
         late = await ani.publish("late", cards(9), base=0)
         assert (late.result, late.code) == ("refused", "version_passed")
@@ -131,7 +131,7 @@ async def test_a_version_waits_at_the_gate_for_its_time_on_the_nodes_clock(city:
     gate = Gate("GATE-1")
     gate.wrong_ms = 10**9
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url),
         officer_at(city.url) as ani,
     ):
@@ -154,7 +154,7 @@ async def test_a_gate_that_comes_to_another_hash_is_given_the_whole_list(
 
     gate = Gate("GATE-1")
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url),
         officer_at(city.url) as ani,
     ):
@@ -173,7 +173,7 @@ async def test_gates_come_to_the_same_list_whenever_their_lines_are_cut(
 ) -> None:
     gates = [Gate(f"GATE-{number}", FileKeeper(tmp_path / str(number))) for number in range(4)]
     entries = [(f"60135001{number * 7919 % 10**8:08}", f"why {number}") for number in range(60_000)]
-    async with city.tree.supervisor.running(), AsyncExitStack() as connected:
+    async with city.running(), AsyncExitStack() as connected:
         for gate in gates:
             await connected.enter_async_context(gate.connected(city.url))
         ani = await connected.enter_async_context(officer_at(city.url))
@@ -206,7 +206,7 @@ async def _cut_often(lines: list[Lines]) -> None:
 async def test_a_command_reaches_one_gate_and_its_officer_sees_it_done(city: City) -> None:
     gate, other = Gate("GATE-1"), Gate("GATE-2")
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url),
         other.connected(city.url),
         officer_at(city.url) as ani,
@@ -227,7 +227,7 @@ async def test_a_command_to_many_reaches_those_that_are_away_when_they_come_back
     city: City,
 ) -> None:
     gates = [Gate(f"GATE-{number}") for number in range(6)]
-    async with city.tree.supervisor.running(), officer_at(city.url) as ani:
+    async with city.running(), officer_at(city.url) as ani:
         async with AsyncExitStack() as first:
             for gate in gates:
                 await first.enter_async_context(gate.connected(city.url))
@@ -247,7 +247,7 @@ async def test_a_command_to_many_reaches_those_that_are_away_when_they_come_back
 
 async def test_a_command_is_carried_out_once_however_often_lines_are_cut(city: City) -> None:
     gates = [Gate(f"GATE-{number}") for number in range(4)]
-    async with city.tree.supervisor.running(), AsyncExitStack() as connected:
+    async with city.running(), AsyncExitStack() as connected:
         for gate in gates:
             await connected.enter_async_context(gate.connected(city.url))
         ani = await connected.enter_async_context(officer_at(city.url))
@@ -267,7 +267,7 @@ async def test_a_command_is_carried_out_once_however_often_lines_are_cut(city: C
 
 async def test_a_command_whose_time_is_over_is_not_carried_out(city: City) -> None:
     gate = Gate("GATE-1")
-    async with city.tree.supervisor.running(), officer_at(city.url) as ani:
+    async with city.running(), officer_at(city.url) as ani:
         await ani.order("r", ["register", "GATE-1", "gate"])
         soon = ["command", [["GATE-1"]], LANE, now_ms() + 300]
         assert (await ani.order("close", soon)).result == "done"
@@ -289,7 +289,7 @@ def written_down(first: int, last: int, count_max: int) -> Sequence[tuple[int, i
 async def test_an_officer_reads_what_a_terminal_has_written_down(city: City) -> None:
     gate = Gate("GATE-1", journal=written_down)
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url) as client,
         officer_at(city.url) as ani,
     ):
@@ -311,7 +311,7 @@ async def test_an_officer_reads_what_a_terminal_has_written_down(city: City) -> 
 async def test_a_terminal_that_wants_neither_lists_nor_commands_is_left_alone(city: City) -> None:
     gate = Gate("GATE-1")
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url),
         terminal_at(city.url, "GATE-2") as plain,
         officer_at(city.url) as ani,
@@ -335,7 +335,7 @@ async def test_an_officer_sees_how_a_terminal_is(city: City) -> None:
     gate.status = Status(12, 87, "degraded")
     gate.wrong_ms = -90_000
     async with (
-        city.tree.supervisor.running(),
+        city.running(),
         gate.connected(city.url) as client,
         officer_at(city.url) as ani,
     ):
@@ -366,7 +366,7 @@ async def test_lists_and_commands_outlive_a_node_that_is_killed(tmp_path: Path) 
     key = Ed25519PrivateKey.generate()
     enroll(tmp_path / "node", "GATE-1", gate.key, "terminal")
     enroll(tmp_path / "node", "ani", key, "operator")
-    with mortal_node(tmp_path / "node") as node:
+    with mortal_node(tmp_path / "node") as node, trio.fail_after(100):
         async with (
             gate.connected(node.url),
             officer_at(node.url, key=key) as ani,

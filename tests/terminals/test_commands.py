@@ -81,6 +81,18 @@ async def test_a_command_that_is_told_again_is_reported_again_and_not_done_again
     assert len(terminal.done) == 1
 
 
+async def test_what_became_of_a_command_is_told_also_when_its_time_is_over(
+    node: FakeNode, autojump_clock: MockClock
+) -> None:
+    terminal = Terminal(node)
+    async with terminal.connected():
+        await tell(node, expires_ms=SERVER_MS + 1_500)
+        await trio.sleep(10)
+        await tell(node, expires_ms=SERVER_MS + 1_500)
+    assert reports(node)[-2:] == 2 * [("ani/1", "done", "")]
+    assert len(terminal.done) == 1
+
+
 async def test_a_command_that_is_told_twice_at_once_is_taken_once(
     node: FakeNode, autojump_clock: MockClock
 ) -> None:

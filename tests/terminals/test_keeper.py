@@ -96,6 +96,7 @@ def test_a_record_is_flushed_before_its_name_and_its_name_before_the_return(
     keeper = FileKeeper(tmp_path, fsync=flushes)
     keeper.write("a", [b"x"])
     assert flushes.calls == [str(tmp_path / "a.new"), str(tmp_path)]
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
     keeper.rename("a", "b")
     keeper.remove("b")
     assert flushes.calls[2:] == [str(tmp_path), str(tmp_path)]
