@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from protocol.messages import Fetch, FromTerminal, HeldList, Holds
+from protocol.messages import Fetch, FromTerminal, HeldList, Holds, Receipt
 from terminals.client import ClientOptions, TerminalClient
 from terminals.device import Device
 from terminals.keeper import Keeper, MemoryKeeper
@@ -187,6 +187,15 @@ async def test_a_client_without_lists_says_nothing_and_passes_offers_over(
         await client.submit(numbered(1))
         assert client.statistics.unclaimed == 1
     assert node.told == []
+
+
+async def test_what_is_not_about_lists_is_not_for_them(
+    node: FakeNode, published: Published, autojump_clock: MockClock
+) -> None:
+    async with Terminal(node).connected() as client:
+        await node.sessions[0].say(Receipt("what", "done"))
+        await trio.sleep(1)
+        assert client.statistics.unclaimed == 1
 
 
 async def test_a_version_comes_into_use_when_its_time_has_come(
