@@ -109,11 +109,20 @@ def at_node(
         try:
             return trio.run(_at_node, remote, work, patience_s)
         except (click.ClickException, TerminalError, ExceptionGroup) as error:
-            causes = list(leaves(error))
-            if not all(isinstance(cause, click.ClickException | TerminalError) for cause in causes):
+            told = _for_a_person(remote, list(leaves(error)))
+            if told is None:
                 raise
-            told = [cause for cause in causes if isinstance(cause, click.ClickException)]
-            raise (told or [click.ClickException(in_words(remote, causes[0]))])[0] from error
+            raise told from error
+
+
+def _for_a_person(remote: Remote, causes: Sequence[BaseException]) -> click.ClickException | None:
+    """Return what a person is told of failures, or None where one of them is a defect."""
+    if not all(isinstance(cause, click.ClickException | TerminalError) for cause in causes):
+        return None
+    for cause in causes:
+        if isinstance(cause, click.ClickException):
+            return cause
+    return click.ClickException(in_words(remote, causes[0]))
 
 
 async def _at_node(
