@@ -166,6 +166,9 @@ RESEND_S: Final = 60.0
 DRAFTS_MAX: Final = 16
 """Drafts of lists at the same time."""
 
+DRAFT_KEPT_MS: Final = 7 * 24 * 3600 * 1000
+"""A draft that was begun and not published is kept for a week, or until there are new ones."""
+
 PARTS_AT_ONCE: Final = 16
 """Parts of drafts that are written together: as many as one officer may have on the way."""
 

@@ -274,6 +274,10 @@ def main() -> None:
     """Be the writer: the arguments are the folder and the tables."""
     os.nice(NICE)
     path = Path(sys.argv[1])
+    requests = io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
+    # Nothing is opened, and nothing made, for a node that is gone before it had anything to write.
+    if not requests.peek(1):
+        return
     with (
         closing(LmdbStore(path, tables=sys.argv[2:])) as store,
         # Without a buffer, which Python would try to empty once more at its end.
@@ -281,7 +285,7 @@ def main() -> None:
         # If the node was killed meanwhile, nobody is left to be told of the last write.
         suppress(BrokenPipeError),
     ):
-        serve(store, sys.stdin.buffer, replies)
+        serve(store, requests, replies)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ class OrderBook:
             # A list is emptied by a whole draft without parts.
             draft = Draft(action.draft, action.name, slip.officer, slip.at_ms)
         if draft is None or draft.name != action.name:
-            return _draft_unknown(slip.order_id)
+            return await self._no_draft(slip.order_id, action.draft)
         if wrong := not_yours(slip.order_id, draft, slip.officer):
             return wrong
         missing = [part for part in range(action.parts) if part not in draft.parts]
@@ -175,7 +175,7 @@ class OrderBook:
     async def _approve(self, slip: _Slip, action: ListApprove) -> Receipt | None:
         draft = await self._offload(lambda: self._lists.draft(action.draft))
         if draft is None or not draft.waits:
-            return _draft_unknown(slip.order_id)
+            return await self._no_draft(slip.order_id, action.draft)
         if draft.officer == slip.officer:
             text = "whoever drafted it is not the second officer"
             return refused(slip.order_id, OrderCode.SECOND_OFFICER, "order.action.draft", text)
@@ -187,10 +187,18 @@ class OrderBook:
     async def _withdraw(self, slip: _Slip, action: ListWithdraw) -> Receipt | None:
         draft = await self._offload(lambda: self._lists.draft(action.draft))
         if draft is None:
-            return _draft_unknown(slip.order_id)
+            return await self._no_draft(slip.order_id, action.draft)
         slip.receipt = Receipt(slip.order_id, "done", count=draft.changes)
         await self._offload(lambda: self._lists.drop_draft(draft.draft, [slip.change()]))
         return None
+
+    async def _no_draft(self, order_id: str, draft: str) -> Receipt:
+        field = "order.action.draft"
+        version = await self._offload(lambda: self._lists.version_of(draft))
+        if version is None:
+            return refused(order_id, OrderCode.DRAFT_UNKNOWN, field, "there is no such draft")
+        text = f"it was published as version {version}: the next draft needs another name"
+        return refused(order_id, OrderCode.DRAFT_UNKNOWN, field, text)
 
     async def _moved_on(self, order_id: str, draft: Draft) -> Receipt | None:
         head = await self._offload(lambda: self._lists.head(draft.name))
@@ -273,8 +281,3 @@ class _Slip:
 
     def change(self) -> Change:
         return order_change(self.officer, self.order_id, self.record(self.receipt))
-
-
-def _draft_unknown(order_id: str) -> Receipt:
-    text = "there is no such draft"
-    return refused(order_id, OrderCode.DRAFT_UNKNOWN, "order.action.draft", text)

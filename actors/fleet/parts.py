@@ -1,6 +1,7 @@
 """Parts of drafts: what waits of them is written together, for each write waits for the disk.
 
-A part needs no receipt on disk to be safe to send again: its draft and its number name it.
+A part needs no receipt on disk to be safe to send again: its draft and its number name it, and a
+draft that was published begins no other one.
 """
 
 from __future__ import annotations
@@ -46,9 +47,15 @@ class PartKeeper:
           StorageFull: no room; none was kept.
         """
         drafts = {draft.draft: draft for draft in self._lists.drafts()}
+        if any(part.action.draft not in drafts for part in parts):
+            self._drop_stale(drafts)
         kept: list[tuple[Draft, Sequence[Put]]] = []
         receipts: list[Receipt] = []
         for part in parts:
+            version = self._lists.version_of(part.action.draft)
+            if version is not None:
+                receipts.append(Receipt(part.order_id, "done", version=version))
+                continue
             draft = drafts.get(part.action.draft)
             if wrong := self._wrong(part, draft, len(drafts)):
                 receipts.append(wrong)
@@ -61,6 +68,14 @@ class PartKeeper:
         if kept:
             self._lists.save_parts(kept)
         return receipts
+
+    def _drop_stale(self, drafts: dict[str, Draft]) -> None:
+        """Throw away what nobody went on with; one that waits for an officer stays."""
+        before_ms = self._now_ms() - limits.DRAFT_KEPT_MS
+        for draft in list(drafts.values()):
+            if not draft.waits and draft.made_ms < before_ms:
+                self._lists.drop_draft(draft.draft)
+                del drafts[draft.draft]
 
     def _wrong(self, part: Part, draft: Draft | None, drafts: int) -> Receipt | None:
         action = part.action

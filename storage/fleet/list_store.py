@@ -23,6 +23,7 @@ from storage.fleet.tables import (
     FILES,
     HASHES,
     LISTS,
+    PUBLISHED,
     encode,
     key_of,
     number,
@@ -144,6 +145,11 @@ class ListStore:
             changes.append(puts)
         return make_file(in_order(merged(changes)))
 
+    def version_of(self, draft: str) -> int | None:
+        """Return the version that a draft became, or None if it has not become one."""
+        value = self._store.get(PUBLISHED, draft.encode())
+        return None if value is None else int.from_bytes(value)
+
     # --- drafts -------------------------------------------------------------------------------
 
     def drafts(self) -> list[Draft]:
@@ -234,6 +240,7 @@ class ListStore:
             yield from ((HASHES, long_ago, None), (CHANGES, long_ago, None))
         yield FILES, name.encode(), file.data
         yield LISTS, name.encode(), encode(head)
+        yield PUBLISHED, draft.draft.encode(), number(head.version)
         yield from self._without(draft.draft)
 
     def _without(self, draft: str) -> Iterator[Change]:

@@ -22,6 +22,8 @@ FILES: Final = "files"
 """The list file of each list as it is now."""
 DRAFTS: Final = "drafts"
 DRAFT_ENTRIES: Final = "draft_entries"
+PUBLISHED: Final = "published"
+"""The drafts that became versions, so that a part that is sent again begins no other draft."""
 ORDERS: Final = "orders"
 """The receipt of each order: the officer, a zero byte, the id."""
 COMMANDS: Final = "commands"
@@ -43,6 +45,7 @@ FLEET_TABLES: Final = (
     FILES,
     DRAFTS,
     DRAFT_ENTRIES,
+    PUBLISHED,
     ORDERS,
     COMMANDS,
     COMMAND_IDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -252,6 +253,16 @@ def test_a_writer_whose_node_is_gone_ends_without_a_word(
     writer.stdin.write(len(frame).to_bytes(4) + frame)
     writer.stdin.flush()
     assert writer.wait(timeout=60) == 0
+
+
+def test_a_writer_whose_node_had_nothing_to_write_makes_nothing(tmp_path: Path) -> None:
+    lock = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
+    with start_writer(tmp_path / "store", TABLES, lock) as writer:
+        assert writer.stdin is not None
+        writer.stdin.close()
+        assert writer.wait(timeout=60) == 0
+    os.close(lock)
+    assert not (tmp_path / "store").exists(), "whoever deletes the folder of a node finds it gone"
 
 
 def answers(store: Store, requests: bytes) -> bytes:

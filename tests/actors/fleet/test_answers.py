@@ -189,7 +189,7 @@ async def test_lists_are_shown_with_their_spread_and_the_drafts_that_wait(
         (row,), (draft,) = found.lists, found.drafts
         assert (row.name, row.version, row.entries, row.officer) == ("deny", 1, 1, "ani")
         assert (row.holders, row.connected, row.reached_ms) == (0, 1, (-1, -1, -1))
-        assert (draft.draft, draft.officer, draft.changes) == ("d", "ani", 101)
+        assert (draft.draft, draft.officer, draft.changes) == ("d1", "ani", 101)
 
 
 async def test_commands_are_shown_newest_first_with_where_they_stand(

@@ -119,6 +119,32 @@ async def test_there_are_only_so_many_drafts(
         assert (await city.order(other)).code == "too_many"
 
 
+async def test_a_part_that_comes_again_after_its_draft_was_published_begins_no_other(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with running() as city:
+        await city.publish([("A", "lost")])
+        receipt = await city.order(PART, order_id="again")
+        assert (receipt.result, receipt.version) == ("done", 1)
+        assert ListStore(city.disk.fleet).drafts() == []
+        late = await city.order(ListPublish("d", "deny", 1, 1), order_id="late")
+        assert (late.code, "version 1" in late.text) == ("draft_unknown", True)
+
+
+async def test_a_draft_that_nobody_went_on_with_makes_room_after_a_week(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DRAFTS_MAX", 2)
+    many = tuple((f"{number:04}", "lost") for number in range(101))
+    async with running() as city:
+        assert (await city.publish(many)).result == "waiting"
+        await city.order(ListPart("left", "deny", 0, (("A", "lost"),)))
+        city.clock.ms += limits.DRAFT_KEPT_MS + 1
+        await city.order(ListPart("new", "deny", 0, (("A", "lost"),)))
+        kept = {draft.draft for draft in ListStore(city.disk.fleet).drafts()}
+        assert kept == {"d", "new"}, "the one that waits for an officer stays"
+
+
 # --- the actor --------------------------------------------------------------------------------
 
 

@@ -78,9 +78,10 @@ class City:
         whole: bool = False,
     ) -> Receipt:
         """Publish a list of one part."""
-        part = await self.order(ListPart("d", name, 0, tuple(entries)), order_id="part")
+        draft = f"d{base or ''}"
+        part = await self.order(ListPart(draft, name, 0, tuple(entries)), order_id="part")
         assert part.result == "done", part
-        action = ListPublish("d", name, 1, base, whole=whole)
+        action = ListPublish(draft, name, 1, base, whole=whole)
         return await self.order(action, order_id=f"{name}-{base}")
 
     def holds(
