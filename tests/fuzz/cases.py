@@ -102,6 +102,9 @@ class Sessions:
     def draw(self, rng: random.Random) -> ServerSession:
         return deepcopy(rng.choice(self._templates))
 
+    def fresh(self) -> list[ServerSession]:
+        return [deepcopy(template) for template in self._templates]
+
 
 SESSIONS: Final = Sessions()
 

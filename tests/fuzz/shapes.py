@@ -186,7 +186,7 @@ def spoilt(rng: random.Random, value: list[Any]) -> list[Any]:
 
 def packed(value: object) -> bytes:
     """Return a value as MessagePack."""
-    payload: bytes = msgpack.packb(value)
+    payload: bytes = msgpack.Packer().pack(value)
     return payload
 
 
