@@ -122,7 +122,9 @@ class ListPart(Part):
             case Offer():
                 self._holder.take_offer(message)
             case Chunk():
-                self._holder.take_chunk(message)
+                if self._holder.take_chunk(message):
+                    # The same wish again is another one: what came may come to nothing.
+                    self._asked = None
             case _:
                 return False
         self._work.set()

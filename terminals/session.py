@@ -33,6 +33,9 @@ FRAMES_PER_SECOND: Final = limits.FRAMES_PER_SECOND_MAX * 8 // 10
 FRAMES_AT_ONCE: Final = limits.FRAMES_PER_SECOND_MAX // 10
 """Together they stay below what the node allows in any one second."""
 
+LAST_WORD_S: Final = 2.0
+"""How long a node's last word is waited for, once nothing can be sent any more."""
+
 HEADER_BYTES: Final = 16
 """Of a `submit` before its transactions; it takes 11."""
 
@@ -116,7 +119,7 @@ class Session:
             frame = self._next_frame(ready, now_s)
             if frame is not None:
                 await self._pace(now_s)
-                await self._link.send(frame)
+                await self._send(frame)
                 continue
             overdue_s = self._overdue_s()
             if overdue_s <= now_s:
@@ -176,6 +179,14 @@ class Session:
         self._last_sent_s = now_s
         if self._allowance < 0:
             await trio.sleep(-self._allowance / FRAMES_PER_SECOND)
+
+    async def _send(self, frame: bytes) -> None:
+        try:
+            await self._link.send(frame)
+        except LinkLost:
+            # The node's last word may have come already, and tells more than that it is gone.
+            await trio.sleep(LAST_WORD_S)
+            raise
 
     async def _hear_all(self) -> None:
         while True:

@@ -271,7 +271,7 @@ export class Terminal {
     this.aheadMs = serverTimeMs - Date.now();
     this.ready = { lastCounter, frameBytesMax, perFrameMax, capabilities };
     this.credits = credits;
-    this.pauseMs = PAUSE_FIRST_MS;
+    if (this.unsettled.size === 0 && this.questions.size === 0) this.pauseMs = PAUSE_FIRST_MS;
     this.beating = setInterval(() => this.beat(), heartbeatS * 1000);
     for (const [id, { question }] of this.questions) this.say("query", id, question);
     for (const list of this.lists.values()) list.mismatch = null;
@@ -311,6 +311,7 @@ export class Terminal {
   }
 
   takeOutcomes([rows, credits]) {
+    this.pauseMs = PAUSE_FIRST_MS;
     this.credits += credits;
     for (const row of rows) this.takeOutcome(named(OUTCOME_FIELDS, row));
     this.pump();
@@ -328,6 +329,7 @@ export class Terminal {
   }
 
   takeAnswer([id, answer]) {
+    this.pauseMs = PAUSE_FIRST_MS;
     const open = this.questions.get(id);
     this.questions.delete(id);
     open?.resolve(answer);
@@ -456,7 +458,7 @@ export class Terminal {
 /** What docs/conformance.md asks of a client under test. */
 function underTest([url, name, seed]) {
   let carriedOut = 0;
-  const transactions = Array.from({ length: 40 }, (_, at) => {
+  const transactions = Array.from({ length: 100 }, (_, at) => {
     const intent = ["tap", "6013500100000001", 3_500, "transjakarta", "in", "P00142", "5"];
     return [at + 1, 1_760_000_000_000 + (at + 1) * 1_000, intent];
   });

@@ -282,6 +282,26 @@ async def test_a_mismatch_is_noted_and_told(
     assert served.fetches
 
 
+async def test_a_whole_list_that_did_not_match_is_fetched_again_when_it_is_offered_again(
+    node: FakeNode, autojump_clock: MockClock
+) -> None:
+    published = Published()
+    published.publish(cards(range(1)))
+    served, terminal = Lists(node, published), Terminal(node)
+
+    async def answer(session: FakeSession, message: FromTerminal) -> None:
+        if isinstance(message, Holds) and not served.fetches:
+            await say(session, published.offer(0)._replace(hash=bytes(32)))
+        else:
+            await served.answer(session, message)
+
+    node.on_told = answer
+    async with terminal.connected():
+        await trio.sleep(1)
+        assert held(node) == [HeldList("deny", 1, published.hash(1), "active")]
+    assert [offset for _, offset in served.fetches] == [0, 0]
+
+
 async def test_a_disk_that_is_full_is_noted_and_tried_again(
     node: FakeNode, published: Published, autojump_clock: MockClock
 ) -> None:

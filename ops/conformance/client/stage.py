@@ -11,7 +11,7 @@ import trio
 
 from ops.conformance.client.book import Book
 from ops.conformance.client.contract import AHEAD_MS
-from ops.conformance.client.visit import Visit
+from ops.conformance.client.visit import Visit, posted
 from ops.conformance.errors import NotTried, Silent
 
 FIRST_S_MAX: Final = 60.0
@@ -80,11 +80,23 @@ class Stage:
             self._ended_s = visit.ended_s
 
     @asynccontextmanager
-    async def session(self, **told: Any) -> AsyncIterator[Visit]:  # noqa: ANN401 - as greet has them
-        """Wait for a connection and do the handshake, as `Visit.greet` says."""
+    async def session(
+        self,
+        *,
+        is_of_use: bool = True,
+        **told: Any,  # noqa: ANN401 - as greet has them
+    ) -> AsyncIterator[Visit]:
+        """Wait for a connection and do the handshake.
+
+        Args:
+          is_of_use: post one of the client's transactions, so that its pauses begin anew.
+          told: as for `Visit.greet`.
+        """
         async with self.caller() as visit:
             await visit.accept()
             await visit.greet(**told)
+            if is_of_use and self.book.left():
+                await visit.answer(posted((await visit.submitted(1))[0]))
             yield visit
 
     async def nobody_comes(self, for_s: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -39,12 +40,25 @@ async def played(client: Sequence[str], scenarios: Sequence[Rule[Stage]]) -> lis
 
 
 @pytest.mark.slow
-async def test_the_client_in_node_js_keeps_to_the_document() -> None:
+async def test_both_clients_keep_to_the_document() -> None:
     needs_node()
-    with trio.fail_after(240):
-        tried = await played(["node", str(CLIENT)], SCENARIOS)
-    assert not failed(tried)
-    assert {each.verdict for each in tried} == {"passed"}
+    clients = {
+        "node": ["node", str(CLIENT)],
+        "python": [sys.executable, "-m", "tests.ops.conformance.python_client"],
+    }
+    found: dict[str, list[Tried]] = {}
+
+    async def look(name: str, command: list[str]) -> None:
+        found[name] = await played(command, SCENARIOS)
+
+    # Most of it is waiting for clients that are to come back.
+    with trio.fail_after(250):
+        async with trio.open_nursery() as nursery:
+            for name, command in clients.items():
+                nursery.start_soon(look, name, command)
+    for name, tried in found.items():
+        assert not failed(tried), name
+        assert {each.verdict for each in tried} == {"passed"}, name
 
 
 class Defect(NamedTuple):
