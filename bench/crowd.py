@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from typing import Final
 
 import trio
@@ -96,7 +96,7 @@ class Crowd:
 def gathered(plan: CrowdPlan) -> Iterator[Crowd]:
     """Start the process of a crowd, and end it in the end."""
     context = get_context("spawn")
-    here, there = context.Pipe()
+    here, there = Pipe()
     process = context.Process(target=_run, args=(there, plan), daemon=True)
     process.start()
     there.close()
@@ -131,12 +131,9 @@ class _Gates:
 
     async def serve(self) -> None:
         async with trio.open_nursery() as nursery:
-            while True:
-                wanted = await trio.to_thread.run_sync(self._next)
-                if wanted is None:
-                    nursery.cancel_scope.cancel()
-                    return
+            while (wanted := await trio.to_thread.run_sync(self._next)) is not None:
                 self._connection.send(await self._answer(wanted, nursery))
+            nursery.cancel_scope.cancel()
 
     async def _answer(self, wanted: object, nursery: trio.Nursery) -> object:
         try:

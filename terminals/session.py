@@ -181,12 +181,15 @@ class Session:
             await trio.sleep(-self._allowance / FRAMES_PER_SECOND)
 
     async def _send(self, frame: bytes) -> None:
+        lost: LinkLost | None = None
         try:
             await self._link.send(frame)
-        except LinkLost:
+        except LinkLost as error:
+            lost = error
+        if lost is not None:
             # The node's last word may have come already, and tells more than that it is gone.
             await trio.sleep(LAST_WORD_S)
-            raise
+            raise lost
 
     async def _hear_all(self) -> None:
         while True:

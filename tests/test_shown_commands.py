@@ -25,9 +25,11 @@ QUICK_BENCH: Final = "jakarta-one bench --quick --no-peer --only stream"
 SHORT: Final = {
     "jakarta-one bench": QUICK_BENCH,
     "jakarta-one bench --repeats 5": f"{QUICK_BENCH} --repeats 1",
+    "jakarta-one bench attacks": "jakarta-one bench attacks --quick --only connect",
     "python -m tests.crash.kill 50": "python -m tests.crash.kill 1",
     "python -m tests.crash.consumers 100": "python -m tests.crash.consumers 1",
     "jakarta-one tree --watch": "jakarta-one tree",
+    "python -m tests.fuzz.long --cases 2000000 --seed 1": "python -m tests.fuzz.long --cases 1000",
 }
 """Long ones, and how they are tried."""
 FILES: Final = {

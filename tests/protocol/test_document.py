@@ -294,7 +294,7 @@ def test_the_files_of_the_examples_come_to_the_hashes_that_are_told() -> None:
             assert json.dumps([key, value]).replace("null", "nil") in document.TEXT
             held.pop(key, None)
             held |= {} if value is None else {key: value}
-        packed = b"".join(map(msgpack.packb, sorted(held.items())))
+        packed = b"".join(pack(*put) for put in sorted(held.items()))
         assert (sha256(packed).digest(), len(held)) == (offer.hash, offer.entries)
 
 

@@ -219,7 +219,8 @@ async def _a_journal_comes_in_parts_each_with_a_receipt(kit: Kit) -> None:
 async def _a_part_of_a_journal_has_a_length_of_its_own(kit: Kit) -> None:
     lines = [[10, "x" * 129, 0]] * 16
     line = [1, 0, ["adjustment", "ani", "x" * 200, lines]]
-    most = LIMITS["journal_part_bytes_max"] // len(msgpack.packb(line))
+    packed: bytes = msgpack.Packer().pack(line)
+    most = LIMITS["journal_part_bytes_max"] // len(packed)
     async with kit.session() as peer:
         await peer.say("journal_part", "nobody/nothing", 0, [line] * most)
         check_equal("the receipt", (await peer.hear("receipt"))["code"], "no_target")
