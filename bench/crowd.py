@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.connection import Connection, Pipe
-from typing import Final
+from multiprocessing.connection import Pipe
+from typing import Final, Protocol
 
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +29,22 @@ NICE: Final = 10
 
 ANSWER_S_MAX: Final = 600.0
 SPARE_FILES: Final = 100
+
+
+class End(Protocol):
+    """One end of a pipe between two processes."""
+
+    def send(self, obj: object, /) -> None:
+        """Hand something to the other process."""
+        ...
+
+    def recv(self) -> object:
+        """Wait for what the other process hands over."""
+        ...
+
+    def poll(self, timeout: float, /) -> bool:
+        """Wait until there is something, and tell whether there is."""
+        ...
 
 
 class CrowdPlan(Struct, frozen=True):
@@ -59,7 +75,7 @@ class TakenIn(Struct, frozen=True):
 class Crowd:
     """The crowd, from outside; made by `gathered`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: End) -> None:
         self._connection = connection
 
     def connect(self) -> float:
@@ -110,7 +126,7 @@ def gathered(plan: CrowdPlan) -> Iterator[Crowd]:
             process.join()
 
 
-def _run(connection: Connection, plan: CrowdPlan) -> None:
+def _run(connection: End, plan: CrowdPlan) -> None:
     os.nice(NICE)
     if plan.core is not None:
         os.sched_setaffinity(0, {plan.core})
@@ -119,7 +135,7 @@ def _run(connection: Connection, plan: CrowdPlan) -> None:
 
 
 class _Gates:
-    def __init__(self, connection: Connection, plan: CrowdPlan) -> None:
+    def __init__(self, connection: End, plan: CrowdPlan) -> None:
         self._connection = connection
         self._plan = plan
         self._key = Ed25519PrivateKey.from_private_bytes(plan.key)
