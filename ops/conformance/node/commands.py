@@ -12,7 +12,7 @@ from ops.conformance.errors import check, check_equal
 from ops.conformance.keys import OPERATOR, OTHER, TERMINAL
 from ops.conformance.kit import Kit
 from ops.conformance.node.officers import LIMITS, done, refused
-from ops.conformance.peer import Fields, Peer, fields
+from ops.conformance.peer import Fields, Peer, fields, packed
 from ops.conformance.rules import Section
 
 SECTION: Final[Section[Kit]] = Section(16, "Commands", capability="commands")
@@ -240,6 +240,23 @@ async def _a_journal_that_nobody_asked_for_is_refused(kit: Kit) -> None:
             found = receipt["result"], receipt["code"]
             check_equal("the receipt", found, ("refused", "no_target"))
         await settle(peer, officer, lane)
+
+
+@SECTION.rule("bytes of one `journal_part`", limits=("journal_part_bytes_max",))
+async def _a_part_of_a_journal_that_is_too_long_is_told(kit: Kit) -> None:
+    most = LIMITS["journal_part_bytes_max"]
+    wide = ["tap", "C", 0, "o", "in", "\U0001f68c" * 64, "\U0001f68c" * 64]
+    size = len(packed([1, 0, wide]))
+    # Those with counters above 127 are longer by a byte or two: there is room for them.
+    fitting = (most - 2 * LIMITS["transactions_per_frame_max"] - 100) // size
+    transactions = [[counter, 0, wide] for counter in range(1, fitting + 1)]
+    async with kit.session() as peer:
+        await peer.say("journal_part", "nobody/nothing", 0, transactions)
+        check_equal("a long part", (await peer.hear("receipt"))["code"], "no_target")
+        too_long = transactions + transactions[: most // 100 // size + 1]
+        check(len(packed(too_long)) > most, "the kit made it too short")
+        await peer.say("journal_part", "nobody/nothing", 0, too_long)
+        await peer.ends("message_too_big", "journal_part")
 
 
 @SECTION.rule("characters of the id of a command", limits=("command_id_length_max",))
