@@ -22,6 +22,8 @@ COMMAND: Final = re.compile(
     r"(?:    |\t)?(?:\$ )?(?:\.venv/bin/)?((?:jakarta-one|python -m|make|openssl) .*)"
 )
 QUICK_BENCH: Final = "jakarta-one bench --quick --no-peer --only stream"
+TRY_SOME: Final = "jakarta-one conformance --url URL --enroll DIR --only 6"
+TRY_WITH_KEYS: Final = "jakarta-one conformance --url URL --keys ."
 SHORT: Final = {
     "jakarta-one bench": QUICK_BENCH,
     "jakarta-one bench --repeats 5": f"{QUICK_BENCH} --repeats 1",
@@ -30,6 +32,12 @@ SHORT: Final = {
     "python -m tests.crash.consumers 100": "python -m tests.crash.consumers 1",
     "jakarta-one tree --watch": "jakarta-one tree",
     "python -m tests.fuzz.long --cases 2000000 --seed 1": "python -m tests.fuzz.long --cases 1000",
+    "jakarta-one conformance --url URL --enroll DIR": TRY_SOME,
+    "jakarta-one conformance --url ws://127.0.0.1:8145 --enroll DIR": TRY_SOME,
+    TRY_WITH_KEYS: f"{TRY_WITH_KEYS} --only 6",
+    "jakarta-one conformance --serve 127.0.0.1:0 --once -- node client.js": (
+        "jakarta-one conformance --help"
+    ),
 }
 """Long ones, and how they are tried."""
 FILES: Final = {

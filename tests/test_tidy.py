@@ -58,6 +58,7 @@ REGISTRY: Final = re.compile(
             r"--(extra-)?index-" + r"url",
             r"--find-" + r"links",
             r"file:" + r"//",
+            r"registry\.npm" + r"js",
         )
     )
 )
@@ -267,6 +268,7 @@ def test_no_file_names_a_registry_or_somebodys_folder(pattern: re.Pattern[str]) 
     [
         (REGISTRY, "--extra-index-" + "url somewhere"),
         (REGISTRY, "files.python" + "hosted somewhere"),
+        (REGISTRY, "registry.npm" + "js somewhere"),
         (HOME, 'open("/ro' + 'ot/x")'),
         (HOME, "cd /wo" + "rk"),
     ],

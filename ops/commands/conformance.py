@@ -17,7 +17,7 @@ from ops.conformance.client.contract import NAME, SEED
 from ops.conformance.client.play import play
 from ops.conformance.enroller import FolderEnroller
 from ops.conformance.errors import ConformanceError
-from ops.conformance.keys import Keys
+from ops.conformance.keys import ROLES, Keys
 from ops.conformance.kit import Kit
 from ops.conformance.line import Address as Where
 from ops.conformance.node import RULES
@@ -190,7 +190,8 @@ def _keys(data: Path | None, folder: Path | None, files: Sequence[Path]) -> Iter
     if (data is None) == (folder is None and not files):
         raise click.UsageError("give --enroll, or --keys and --key")
     if data is None:
-        found = [*files, *(sorted(folder.glob("*.key")) if folder else ())]
+        named = [folder / f"{name}.key" for name in ROLES] if folder else []
+        found = [*files, *(file for file in named if file.exists())]
         try:
             yield Keys.loaded(found)
         except KeyFileError as error:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import trio
-
 from ops.conformance.errors import check_equal
 from ops.conformance.keys import SERVICE, TERMINAL, Keys
-from ops.conformance.limits import HANG_UP_S
 from ops.conformance.line import Address, Line, request
 from ops.conformance.notes import Notes
 from ops.conformance.peer import Peer
@@ -46,8 +43,7 @@ class Kit:
         try:
             yield line
         finally:
-            with trio.move_on_after(HANG_UP_S, shield=True):
-                await line.hang_up()
+            line.hang_up()
 
     @asynccontextmanager
     async def stranger(self) -> AsyncIterator[Peer]:

@@ -28,6 +28,3 @@ RULE_S_MAX: Final = 120.0
 REVOKED_S_MAX: Final = 4.0
 """The second within which the sessions of a key end that may do nothing any more, and some for a
 busy machine."""
-
-HANG_UP_S: Final = 2.0
-"""To close a connection; one that does not go is left to the system."""

@@ -143,9 +143,13 @@ class Line:
             raise NotTried("one direction alone cannot be closed with TLS")
         await self._stream.send_eof()
 
-    async def hang_up(self) -> None:
+    def hang_up(self) -> None:
         """End the connection without a word."""
-        await trio.aclose_forcefully(self._stream)
+        stream = self._stream
+        if isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        assert isinstance(stream, trio.SocketStream)
+        stream.socket.close()
 
     # --- in -----------------------------------------------------------------------------------
 
@@ -197,9 +201,11 @@ class Line:
 
 async def _stream(address: Address, receive_buffer_bytes: int | None) -> trio.abc.Stream:
     if address.tls is not None:
-        return await trio.open_ssl_over_tcp_stream(
+        secure = await trio.open_ssl_over_tcp_stream(
             address.host, address.port, https_compatible=True, ssl_context=address.tls
         )
+        await secure.do_handshake()
+        return secure
     if receive_buffer_bytes is None:
         return await trio.open_tcp_stream(address.host, address.port)
     sock = trio.socket.socket()

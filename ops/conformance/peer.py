@@ -228,14 +228,6 @@ class Peer:
         found = await self.line.frame()
         check(found is None, f"a frame came after the close frame: {found}")
 
-    async def close(self) -> None:
-        """End the connection in good order; whatever is on its way is passed over."""
-        await self.line.write(frame(close_payload(1000), Opcode.CLOSE))
-        with trio.move_on_after(QUIET_S):
-            while await self.line.frame():
-                pass
-        await self.line.hang_up()
-
     # --- conversations ------------------------------------------------------------------------
 
     async def greet(

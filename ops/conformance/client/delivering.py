@@ -133,9 +133,8 @@ async def _elements_of_a_later_version_are_passed_over(stage: Stage) -> None:
         left = stage.book.left()
         await visit.submitted(len(left))
         await visit.answer(*(posted(counter) for counter in left[:4]))
-        beat = await visit.hear("heartbeat")
-        await visit.say("pulse", beat["at_ms"], stage.clock_ms())
-        await visit.hear("heartbeat")
+        for _ in range(2):
+            await visit.hear("heartbeat")
 
 
 @SECTION.rule("When nothing else was sent for `heartbeat_s`, send a `heartbeat`.")
@@ -144,10 +143,8 @@ async def _heartbeats_come_when_nothing_else_does(stage: Stage) -> None:
         beats: list[float] = [trio.current_time()]
         backlogs: list[int] = []
         for _ in range(3):
-            beat = await visit.hear("heartbeat")
-            await visit.say("pulse", beat["at_ms"], stage.clock_ms())
+            backlogs.append((await visit.hear("heartbeat"))["backlog"])
             beats.append(trio.current_time())
-            backlogs.append(beat["backlog"])
         # The first one may have crossed with an outcome.
         check_equal("the backlog", backlogs[-1], len(stage.book.left()))
         pauses_s = [later - before for before, later in pairwise(beats)]

@@ -24,7 +24,7 @@ THIRD: Final = {"6013500100000001": "stolen", "6013500100000003": "lost"}
 BOMB_BYTES: Final = 256 * 1024 * 1024
 WIDE: Final = 200
 """Entries of a list that is longer than a chunk."""
-SOON_MS: Final = 2_000
+SOON_MS: Final = 3_000
 
 
 class File:

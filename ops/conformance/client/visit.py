@@ -198,16 +198,22 @@ class Visit:
     # --- in -----------------------------------------------------------------------------------
 
     async def hear(self, name: str) -> Fields:
-        """Wait for a message of a name; others are kept for later."""
+        """Wait for a message of a name; others are kept for later.
+
+        Raises:
+          Silent: none comes in time.
+        """
         for message in self._heard:
             if message[0] == name:
                 self._heard.remove(message)
                 return fields(f"message.{name}", message)
-        while True:
-            message = await self._message()
-            if message[0] == name:
-                return fields(f"message.{name}", message)
-            self._heard.append(message)
+        try:
+            with trio.fail_after(PATIENCE_S):
+                while (message := await self._message())[0] != name:
+                    self._heard.append(message)
+        except trio.TooSlowError as late:
+            raise Silent(f"no {name} came for {PATIENCE_S:g} s") from late
+        return fields(f"message.{name}", message)
 
     async def hear_for(self, seconds: float) -> None:
         """Take whatever comes for a while."""
@@ -229,11 +235,7 @@ class Visit:
         check_equal("the pongs", self._pongs[: len(payloads)], list(payloads))
 
     async def _message(self) -> list[Any]:
-        try:
-            with trio.fail_after(PATIENCE_S):
-                payload = await self._payload()
-        except trio.TooSlowError as late:
-            raise Silent(f"the client said nothing for {PATIENCE_S:g} s") from late
+        payload = await self._payload()
         try:
             message = msgpack.unpackb(payload)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
@@ -244,6 +246,8 @@ class Visit:
         assert isinstance(message, list)
         if message[0] == "submit":
             self._take_submit(message[1])
+        elif message[0] == "heartbeat":
+            await self.say("pulse", message[1], self._clock_ms())
         return message
 
     def _take_submit(self, transactions: list[list[Any]]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-import msgpack
 import trio
 
 from ops.conformance.errors import check, check_equal
@@ -213,19 +212,6 @@ async def _a_journal_comes_in_parts_each_with_a_receipt(kit: Kit) -> None:
         check_equal("the last part", (last["lines"], last["next"]), ([], -1))
         await officer.fails("not_found", "journal", command_id, TERMINAL, 2)
         await settle(peer, officer, command_id)
-
-
-@SECTION.rule("bytes of one `journal_part`", limits=("journal_part_bytes_max",))
-async def _a_part_of_a_journal_has_a_length_of_its_own(kit: Kit) -> None:
-    lines = [[10, "x" * 129, 0]] * 16
-    line = [1, 0, ["adjustment", "ani", "x" * 200, lines]]
-    packed: bytes = msgpack.Packer().pack(line)
-    most = LIMITS["journal_part_bytes_max"] // len(packed)
-    async with kit.session() as peer:
-        await peer.say("journal_part", "nobody/nothing", 0, [line] * most)
-        check_equal("the receipt", (await peer.hear("receipt"))["code"], "no_target")
-        await peer.say("journal_part", "nobody/nothing", 0, [line] * (most + 1))
-        await peer.ends("message_too_big", "journal_part")
 
 
 @SECTION.rule("no terminal is meant; or nobody asked for this journal")

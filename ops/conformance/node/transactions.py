@@ -273,10 +273,10 @@ async def _an_adjustment_has_to_balance(kit: Kit) -> None:
             ("not_balanced", ["adjustment", "ani", reason, [[suspense, "account", -1]] * 2]),
             ("funds_mixed", ["adjustment", "ani", "x", [[7, "kjp", -1], [revenue, "mrt", 1]]]),
         )
-        there = [[suspense, "account", -most], [revenue, "transjakarta", most]]
-        back = [[kind, owner, -rp] for kind, owner, rp in there]
-        for lines in (there, back, many):
+        for amount_rp in (most, -most):
+            lines = [[suspense, "account", -amount_rp], [revenue, "transjakarta", amount_rp]]
             await desk.posted(["adjustment", "ani", reason, lines])
+        await desk.posted(["adjustment", "ani", reason, many])
 
 
 @SECTION.rule("what arrives on the purse", limits=("amount_rp_max", "proof_bytes_max"))

@@ -57,7 +57,7 @@ def test_the_schema_takes_what_the_decoder_takes(seed: int) -> None:
         message = msgpack.unpackb(rng.choice(EXAMPLES))
         for _ in range(rng.randint(0, 2)):
             message = tried(rng, message)
-        payload = msgpack.packb(message)
+        payload = msgpack.Packer().pack(message)
         found = fault(message, "from_terminal")
         assert (not found) is is_taken(payload), (message, found)
         verdicts.add(not found)
