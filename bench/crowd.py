@@ -34,7 +34,7 @@ SPARE_FILES: Final = 100
 class End(Protocol):
     """One end of a pipe between two processes."""
 
-    def send(self, obj: object, /) -> None:
+    def send(self, _what: object, /) -> None:
         """Hand something to the other process."""
         ...
 
