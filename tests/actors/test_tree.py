@@ -29,8 +29,8 @@ from engine.decisions import decide
 from engine.errors import Bug
 from engine.moment import Moment
 from engine.transaction import Entry, Issue, Share, Transaction
-from protocol.messages import Answer, AnswerBody, BalanceOf, Query
-from storage.errors import StorageFailed
+from protocol.messages import Answer, AnswerBody, BalanceOf, Feed, Query, Subscribe
+from storage.errors import StorageDamaged, StorageFailed
 from storage.shard_store import ShardStore
 from tests.actors.world import CARD, Clock, Disk, FakeKeys, on_the_spot, tap
 from tests.protocol.peer import StoredKey
@@ -241,6 +241,67 @@ async def ask(line: Line, number: int) -> AnswerBody:
     (message,) = await line.messages()
     assert isinstance(message, Answer)
     return message.answer
+
+
+async def subscribe(line: Line) -> None:
+    wanted = msgspec.msgpack.encode(Subscribe(1, 0))
+    await line.send(Frame(Opcode.BINARY, wanted).serialize(mask=True))
+
+
+async def followed(line: Line, until: int) -> list[int]:
+    """Subscribe to the journal; return the positions that came until so much was told."""
+    await subscribe(line)
+    found: list[int] = []
+    following = 0
+    while following < until:
+        for message in await line.messages():
+            assert isinstance(message, Feed)
+            found += [entry.position for entry in message.entries]
+            following = message.next
+    return found
+
+
+async def test_a_subscription_ends_with_its_shard_and_the_next_one_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trio.fail_after(20):
+        async with world.tree.supervisor.running():
+            line, follower = await world.line(), await world.line("REPORTS")
+            assert await post(line, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
+            assert await followed(follower, 1) == [0]
+
+            def fail(*_: object) -> None:
+                raise ValueError("planted")
+
+            with monkeypatch.context() as planted:
+                planted.setattr(world.tree.shard().store, "append", fail)
+                await line.send(submit_frame([tap(2, 0)]))
+                await world.reopened.wait()
+            # Its own end, and that of the connection.
+            await closed_with("busy|node_stopping", follower)
+            line.close()
+            again = await _until_open(world)
+            assert await post(again, tap(2, 0), tap(3, 0)) == ["posted"] * 2
+            assert await followed(again, 3) == [0, 1, 2]
+            again.close()
+
+
+async def test_a_journal_that_a_feed_cannot_read_ends_the_tree(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StorageDamaged("planted")
+
+    with trio.fail_after(10), pytest.RaisesGroup(FatalFailure):
+        async with world.tree.supervisor.running():
+            line = await world.line()
+            assert await post(line, Transaction(1, 1, Issue(CARD, "account", "dki"))) == ["posted"]
+            monkeypatch.setattr(world.tree.shard().store.journal, "passing", fail)
+            await subscribe(line)
+            try:
+                await trio.sleep_forever()
+            finally:
+                line.close()
 
 
 async def test_a_revoked_key_ends_its_open_session_on_the_wire(
