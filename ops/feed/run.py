@@ -13,6 +13,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
 
+from ops.endings import LIKE_CTRL_C
 from ops.node import now_ms
 from terminals.client import ClientOptions
 from terminals.errors import TerminalError
@@ -25,8 +26,6 @@ from terminals.websocket import websocket
 SOFTWARE: Final = "jakarta-one feed"
 STOP_S: Final = 2.0
 """What a stop allows for work that has begun, before it is left as it is."""
-
-STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Take: TypeAlias = Callable[[Feed], Awaitable[None]]
 """Takes a message. It is not cancelled by a stop unless it takes longer than `STOP_S`."""
@@ -131,9 +130,10 @@ async def until_told(run: Callable[[Stop], Awaitable[None]]) -> None:
     """
     stop = Stop()
     failure: Exception | None = None
-    # Whoever started us with one ignored (nohup) wants it so.
-    taken = [number for number in STOPS if signal.getsignal(number) != signal.SIG_IGN]
-    with trio.open_signal_receiver(*taken) as signals:
+    # Whoever started us with one ignored (nohup) wants it so; but shells ignore SIGINT for all that
+    # they start in the background.
+    taken = [number for number in LIKE_CTRL_C if signal.getsignal(number) != signal.SIG_IGN]
+    with trio.open_signal_receiver(signal.SIGINT, *taken) as signals:
         async with trio.open_nursery() as nursery:
 
             async def listen() -> None:

@@ -19,12 +19,22 @@ from websockets.frames import Frame, Opcode
 
 from bench.line import Line, new_key, open_line
 from bench.load import card_name, issue_cards, open_lines, prepare, stream
+from ops.endings import LIKE_CTRL_C
 from ops.node_process import NodeProcess
 from protocol.messages import Feed, Subscribe
 from tests.crash.consumers import entries_in
 from tests.e2e.commands import environment, run, run_json
 
 CARDS = 50
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_in_a_terminal() -> Iterator[None]:
+    """Whoever started the tests may have had some signals ignored, as nohup does."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in LIKE_CTRL_C}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from ops.feed.run import STOP_S, STOPS, Source, Stop, follow, until_told
+from ops.endings import LIKE_CTRL_C
+from ops.feed.run import STOP_S, Source, Stop, follow, until_told
 from terminals.errors import NodeRefused, NodeUnreachable
 from terminals.feed import Wanted
 from terminals.keys import save_key
@@ -20,6 +21,8 @@ from terminals.messages import Feed
 from tests.ops.feed.telling import Telling
 from tests.storage.entries import entries
 from tests.terminals.fake_node import KEY, URL, FakeNode
+
+STOPS = (signal.SIGINT, *LIKE_CTRL_C)
 
 
 @pytest.fixture
@@ -160,6 +163,11 @@ async def test_signals_are_a_wish_to_stop(number: signal.Signals) -> None:
 
     await until_told(run)
     assert asked == [True]
+
+
+async def test_ctrl_c_counts_in_the_background_too() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    await test_signals_are_a_wish_to_stop(signal.SIGINT)
 
 
 async def test_a_signal_that_was_ignored_stays_ignored() -> None:
