@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ from bench.load import card_name, issue_cards, open_lines, prepare, stream
 from ops.endings import LIKE_CTRL_C
 from ops.node_process import NodeProcess
 from protocol.messages import Feed, Subscribe
+from storage.folder import DataFolder
+from storage.key_store import KEYS_TABLES, KeyRole, KeyStore
+from storage.lmdb_store import LmdbStore
+from terminals.keys import save_key
 from tests.crash.consumers import entries_in
 from tests.e2e.commands import environment, run, run_json
 
@@ -40,14 +45,26 @@ def _signals_as_in_a_terminal() -> Iterator[None]:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[NodeProcess]:
     """A node with cards, a service REPORTS and an observer EYES."""
-    for name, role in (("REPORTS", "service"), ("EYES", "observer"), ("GATE", "terminal")):
-        key = ("--key-out", tmp_path / f"{name}.key")
-        run_json("keys", "enroll", name, "--data", tmp_path / "node", "--role", role, *key)
+    enroll(tmp_path)
     running = NodeProcess.start(tmp_path / "node", dev=True)
     trio.run(issue_cards, running.url, CARDS)
     yield running
     if running.running:
         running.stop()
+
+
+def enroll(place: Path) -> None:
+    """Enrol a key for each role, as `jakarta-one keys enroll` does."""
+    roles: dict[str, KeyRole] = {"REPORTS": "service", "EYES": "observer", "GATE": "terminal"}
+    with (
+        DataFolder.open(place / "node", create=True) as folder,
+        closing(LmdbStore(folder.keys, tables=KEYS_TABLES)) as store,
+    ):
+        for name, role in roles.items():
+            key = new_key()
+            save_key(place / f"{name}.key", key)
+            public = key.public_key().public_bytes_raw()
+            KeyStore(store).enroll(name, public, role=role, at_ms=1)
 
 
 def follow(node: NodeProcess, place: Path, *more: str, name: str = "REPORTS") -> list[str]:
@@ -96,7 +113,7 @@ def started(arguments: list[str], place: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_in_order(
     node: NodeProcess, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -142,15 +159,12 @@ def test_it_goes_on_when_the_node_was_killed_and_started_again(
 
 async def test_files_add_up_to_the_accounts_of_operators(tmp_path: Path) -> None:
     folder = tmp_path / "node"
+    enroll(tmp_path)
     running = await trio.to_thread.run_sync(lambda: NodeProcess.start(folder, dev=True))
     await issue_cards(running.url, CARDS)
     await load(running, frames=8)
     export = ["export", "tides", "--url", running.url, "--out", str(tmp_path / "fares")]
-    made = ("--key", str(tmp_path / "key"), "--name", "EYES")
-    enroll = ("--role", "observer", "--key-out", tmp_path / "key")
-    await trio.to_thread.run_sync(
-        lambda: run_json("keys", "enroll", "EYES", "--data", folder, *enroll)
-    )
+    made = ("--key", str(tmp_path / "EYES.key"), "--name", "EYES")
     first = await trio.to_thread.run_sync(lambda: run_json(*export, *made, "--rows", "300"))
     assert (first["from"], first["next"]) == (0, 2 * CARDS + 8 * 4 * 50)
     assert first["rows"] == 8 * 4 * 50
