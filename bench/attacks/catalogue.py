@@ -205,9 +205,10 @@ async def _flood(peer: Peer, unit: bytes) -> str:
         peer.look()
 
 
-def _floods(unit: bytes) -> Act:
+def _floods(unit: bytes, *, first: bytes = b"") -> Act:
     async def act(scene: Scene, peer: Peer) -> str:
         await peer.shake_hands(scene.name, KEY)
+        await peer.send(first)
         return await _flood(peer, unit)
 
     return act
@@ -365,8 +366,13 @@ ATTACKS: Final[dict[str, Attack]] = {
     ),
     "fragments": Attack(
         "a message in fragments of one byte",
-        _floods(frame(b"x", Opcode.CONT, fin=False)),
-        told(Code.FRAME_INVALID),
+        _floods(frame(b"x", Opcode.CONT, fin=False), first=frame(b"x", fin=False)),
+        told(Code.FRAMES_EXCEEDED, Code.RATE_EXCEEDED),
+    ),
+    "empty fragments": Attack(
+        "a message in fragments of nothing",
+        _floods(frame(b"", Opcode.CONT, fin=False), first=frame(b"", fin=False)),
+        told(Code.FRAMES_EXCEEDED, Code.RATE_EXCEEDED),
     ),
     "heartbeats": Attack(
         "heartbeats without a pause", _floods(message(Heartbeat(1))), told(Code.RATE_EXCEEDED)
