@@ -20,11 +20,12 @@ from websockets.frames import Frame, Opcode
 
 from bench.line import Line, new_key, open_line
 from bench.load import card_name, issue_cards, open_lines, prepare, stream
+from engine.keys import Role
 from ops.endings import LIKE_CTRL_C
 from ops.node_process import NodeProcess
 from protocol.messages import Feed, Subscribe
 from storage.folder import DataFolder
-from storage.key_store import KEYS_TABLES, KeyRole, KeyStore
+from storage.key_store import KEYS_TABLES, KeyStore
 from storage.lmdb_store import LmdbStore
 from terminals.keys import save_key
 from tests.crash.consumers import entries_in
@@ -55,7 +56,7 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
 
 def enroll(place: Path) -> None:
     """Enrol a key for each role, as `jakarta-one keys enroll` does."""
-    roles: dict[str, KeyRole] = {"REPORTS": "service", "EYES": "observer", "GATE": "terminal"}
+    roles: dict[str, Role] = {"REPORTS": "service", "EYES": "observer", "GATE": "terminal"}
     with (
         DataFolder.open(place / "node", create=True) as folder,
         closing(LmdbStore(folder.keys, tables=KEYS_TABLES)) as store,
