@@ -108,7 +108,8 @@ async def _lists_tell_how_far_they_have_spread(kit: Kit) -> None:
         await peer.say("holds", [["firmware", 0, b""]])
         content: dict[str, str | None] = {"version": kit.name("VERSION")}
         version = await publish(kit, officer, "firmware", content)
-        offer = await peer.hear("offer")
+        while (offer := await peer.hear("offer"))["version"] < version:
+            pass
         rows = [
             await list_row(peer, officer, ["firmware", version, held, state])
             for held, state in ((offer["hash"], "active"), (bytes(32), "mismatch"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 import pytest
 
 from ops.conformance.client import SCENARIOS
@@ -24,6 +26,13 @@ def test_sections_have_the_numbers_and_titles_of_the_document() -> None:
 @pytest.mark.parametrize("rule", [*RULES, *SCENARIOS], ids=lambda rule: f"{rule.id} {rule.name}")
 def test_the_sentence_of_a_rule_stands_in_the_document(rule: Rule[Kit] | Rule[Stage]) -> None:
     assert " ".join(rule.sentence.split()) in " ".join(document.TEXT.split())
+
+
+def test_the_examples_are_those_of_the_document() -> None:
+    shown = document.blocks("setup")[0].body + "\n"
+    shown += "".join(block.body for block in document.blocks("postings"))
+    file = files("ops.conformance.node") / "postings.txt"
+    assert file.read_text(encoding="utf-8") == shown
 
 
 def test_each_rule_has_an_id_and_a_name_of_its_own() -> None:
