@@ -102,4 +102,5 @@ lock: setup
 	$(LOCK) --extra pcsc --extra cluster -c requirements.lock -o requirements-extras.lock
 
 clean:
-	rm -rf tests/node_client/node_modules .venv .hypothesis .*_cache .coverage .coverage.* htmlcov build dist
+	rm -rf .venv tests/node_client/node_modules .hypothesis .*_cache .coverage .coverage.* \
+		htmlcov build dist
