@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import trio
 from msgspec import Struct
@@ -78,7 +79,8 @@ class TerminalActor:
         self._services = services
         self._reception = reception
         self._shard = services.shard()
-        self._following = Following(services.feeds, self, self._shard)
+        # Made for those that follow something: it knows this actor, and keeps it from being let go.
+        self._following: Following | None = None
         self._websocket = ServerWebSocket()
         self._gone_by_s = math.inf
         self._second = 0
@@ -87,7 +89,7 @@ class TerminalActor:
             services.nonce(),
             trio.current_time(),
             services.keys.find,
-            self._last_counter,
+            partial(_last_counter, self._shard),
             latest_ms=services.latest_ms(),
             certified_names=transport.certified_names,
         )
@@ -113,6 +115,8 @@ class TerminalActor:
             self._services.fleet.leave(self)
             self._reception.depart(self, self.session.terminal)
             self._transport.close()
+            self._following = None
+            self._websocket.release()
 
     async def _read(self, nursery: trio.Nursery) -> None:
         failure: Exception | None = None
@@ -169,7 +173,7 @@ class TerminalActor:
             elif isinstance(wanted, Query):
                 self._services.desk.ask(self, session.terminal, wanted)
             elif isinstance(wanted, Subscribe | Unsubscribe):
-                self._following.take(wanted, view_of(session.role), nursery)
+                self._follow(wanted, nursery)
             elif wanted is not None:
                 self._services.fleet.take(self, session.terminal, wanted)
             elif not self._known and session.phase is Phase.READY:
@@ -192,6 +196,11 @@ class TerminalActor:
             # Its `ready` comes before all that the fleet has to tell it.
             self._send_outbox()
             self._services.fleet.arrive(self, session.terminal, session.software, session.key_mark)
+
+    def _follow(self, wanted: Subscribe | Unsubscribe, nursery: trio.Nursery) -> None:
+        if self._following is None:
+            self._following = Following(self._services.feeds, self, self._shard)
+        self._following.take(wanted, view_of(self.session.role), nursery)
 
     def _begin_second(self) -> None:
         second = int(trio.current_time())
@@ -292,6 +301,7 @@ class TerminalActor:
         if self._websocket.sendable:
             self._transport.send_nowait(data)
 
-    def _last_counter(self, terminal: str) -> int:
-        seen = self._shard.book.terminals.get(terminal)
-        return seen.high if seen else 0
+
+def _last_counter(shard: Shard, terminal: str) -> int:
+    seen = shard.book.terminals.get(terminal)
+    return seen.high if seen else 0

@@ -198,6 +198,11 @@ class ServerWebSocket:
         elif not self.close_sent:
             self._core.fail(CloseCode.ABNORMAL_CLOSURE)
 
+    def release(self) -> None:
+        """Let go of everything, so that it need not wait for the collector; the end of all use."""
+        self._core.parser.close()
+        self._fragments.clear()
+
     @property
     def open(self) -> bool:
         """Whether neither side has begun to close."""

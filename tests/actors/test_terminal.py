@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 import trio
 import trio.testing
@@ -337,6 +340,28 @@ async def test_what_came_before_a_close_is_answered_before_it(shard: Shard, cloc
         await trio.testing.wait_all_tasks_blocked()
         pulse, goodbye = stage.wire.take()
         assert (pulse[:2], goodbye) == (["pulse", 5], ["close", 1000])
+
+
+@pytest.mark.parametrize(
+    "last", [peer.masked(b"\x03\xe8", peer.CLOSE), peer.masked(b"text", peer.TEXT), b""]
+)
+async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(
+    shard: Shard, clock: Clock, last: bytes
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        stage = Stage(shard, clock)
+        ended = weakref.ref(stage.actor)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stage.actor.run, stage.life)
+            del stage.actor
+            for data in (peer.UPGRADE, peer.masked(b"half", fin=False) + last, b"", b""):
+                stage.wire.put(data)
+        assert stage.wire.closed.is_set()
+        assert ended() is None
+    finally:
+        gc.enable()
 
 
 async def test_nothing_is_sent_once_the_connection_is_closing(shard: Shard, clock: Clock) -> None:
