@@ -22,6 +22,8 @@ DENY, SETTINGS = "deny", "settings"
 FIRST: Final = {"6013500100000001": "lost", "6013500100000002": "stolen"}
 THIRD: Final = {"6013500100000001": "stolen", "6013500100000003": "lost"}
 BOMB_BYTES: Final = 256 * 1024 * 1024
+ADLER_BASE: Final = 65_521
+"""Of the checksum at the end of a file (RFC 1950): of n zeros it is n in the upper half."""
 WIDE: Final = 200
 """Entries of a list that is longer than a chunk."""
 SOON_MS: Final = 3_000
@@ -161,16 +163,22 @@ async def _a_wrong_hash_is_a_mismatch_and_the_whole_list_mends_it(stage: Stage) 
 @SECTION.rule("setting aside no more than `content_bytes`")
 async def _a_file_that_bursts_is_a_mismatch(stage: Stage) -> None:
     bomb = File(DENY, 4, THIRD)
-    packer = zlib.compressobj(9)
-    megabyte = bytes(1024 * 1024)
-    parts = [packer.compress(megabyte) for _ in range(BOMB_BYTES // len(megabyte))]
-    bomb.data = b"".join([*parts, packer.flush()])
+    bomb.data = _bomb(BOMB_BYTES)
     bomb.offer[5:7] = [len(bomb.data), 1_000]
     async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await holding(visit)
         await serve(visit, bomb)
         await held(visit, DENY, 4, "mismatch")
         await visit.hear("heartbeat")
+
+
+def _bomb(size: int) -> bytes:
+    """Return a file that holds so many zeros; to compress them would keep the client waiting."""
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    megabyte = packer.compress(bytes(1024 * 1024)) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = (size % ADLER_BASE) << 16 | 1
+    blocks = megabyte * (size // (1024 * 1024))
+    return b"\x78\xda" + blocks + b"\x03\x00" + checksum.to_bytes(4)
 
 
 @SECTION.rule("it keeps using what it has, and sends `holds` with the version offered")
@@ -211,10 +219,10 @@ async def _a_file_in_chunks_is_fetched_to_the_end(stage: Stage) -> None:
     "`pending` until `activate_ms` has come, then it uses the list, and sends `holds` with"
 )
 async def _a_list_waits_until_its_time(stage: Stage) -> None:
-    at_ms = stage.clock_ms() + SOON_MS
-    file = File(SETTINGS, 9, {"volume": "7"}, activate_ms=at_ms)
     async with stage.session(credits_=1, heartbeat_s=1) as visit:
         await holding(visit)
+        at_ms = stage.clock_ms() + SOON_MS
+        file = File(SETTINGS, 9, {"volume": "7"}, activate_ms=at_ms)
         await serve(visit, file)
         await held(visit, SETTINGS, 9, "pending")
         check(stage.clock_ms() < at_ms, "it took too long to tell")

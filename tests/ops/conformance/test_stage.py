@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ops.conformance.client.contract import NAME, PUBLIC, SEED, transaction
+from ops.conformance.client.listing import _bomb
 from ops.conformance.client.stage import Stage
 from ops.conformance.client.visit import posted
 from ops.conformance.errors import RuleBroken
@@ -188,3 +190,8 @@ async def test_nobody_and_somebody_are_told_apart() -> None:
     async with staged(connected(talk)) as stage:
         assert not await stage.nobody_comes(10)
         assert await stage.nobody_comes(0.05)
+
+
+def test_a_bomb_is_a_right_file_of_so_many_zeros() -> None:
+    size = 8 * 1024 * 1024
+    assert zlib.decompress(_bomb(size)) == bytes(size)
