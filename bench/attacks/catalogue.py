@@ -357,7 +357,11 @@ ATTACKS: Final[dict[str, Attack]] = {
     "hello twice": Attack("say hello twice", _hello_twice, told(Code.MESSAGE_UNEXPECTED)),
     "prove twice": Attack("prove twice", _prove_twice, told(Code.MESSAGE_UNEXPECTED)),
     "first pings": Attack(
-        "flood with pings instead of a hello", _pings_first, told(Code.FRAMES_EXCEEDED)
+        # Few: all newcomers share their time, and each has to come to its bound in a second.
+        "flood with pings instead of a hello",
+        _pings_first,
+        told(Code.FRAMES_EXCEEDED),
+        peers=8,
     ),
     "pings": Attack(
         "flood with pings",
