@@ -109,7 +109,7 @@ def schema() -> Schema:
         "x-accounts": {kind.name.lower(): kind.value for kind in AccountKind},
         "x-limits": dict(limits_told()),
         "x-told-by-ready": [name for name, _ in _numbers(limits) if name in _names(Ready)],
-        "x-rights": _rights(),
+        "x-rights": dict(sorted(_rights().items())),
         "$defs": dict(sorted(found.items())),
     }
 

@@ -56,7 +56,9 @@ async def test_both_clients_keep_to_the_document() -> None:
         async with trio.open_nursery() as nursery:
             for name, command in clients.items():
                 nursery.start_soon(look, name, command)
-    assert {name: not_passed(tried) for name, tried in found.items()} == dict.fromkeys(clients, {})
+    assert {name: not_passed(tried) for name, tried in found.items()} == {
+        key: {} for key in clients
+    }
 
 
 class Defect(NamedTuple):
