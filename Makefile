@@ -10,6 +10,8 @@ CODE := engine protocol storage actors terminals ops bench tests
 STATIC := ruff format flake8 mypy basedpyright imports deptry vulture
 # Least coverage of each package in per cent, branches included.
 FLOORS := engine:100 protocol:100 storage:100 actors:95 terminals:95 ops:95 bench:95
+# Parts of the tests that take long by what they are: whole nodes, crashes, many cases.
+THOROUGH := bench crash e2e fuzz planted protocol/autobahn
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
@@ -92,7 +94,8 @@ pytest:
 	@$(call check,$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=)
 
 pytest-fast:
-	@$(call check,$(BIN)/pytest -n $(JOBS) --dist worksteal -m 'not slow' -q)
+	@$(call check,$(BIN)/pytest -n $(JOBS) --dist worksteal -m 'not slow' -q \
+		$(foreach part,$(THOROUGH),--ignore=tests/$(part)))
 
 coverage:
 	@$(call check,sh scripts/coverage.sh $(FLOORS))

@@ -166,7 +166,8 @@ class TerminalActor:
             try:
                 wanted = session.receive(payload, now_ms)
             except ProtocolViolation as broken:
-                violation = broken
+                # With its traceback it would hold all that is here, itself included.
+                violation = broken.with_traceback(None)
                 break
             if isinstance(wanted, Submit):
                 at_once += self._shard.submit(self, session.terminal, wanted.transactions)

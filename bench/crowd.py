@@ -25,7 +25,7 @@ from ops.open_files import allow_files
 from protocol.messages import Chunk, Fetch, Heartbeat, HeldList, Holds, Offer
 
 NICE: Final = 10
-"""The crowd gives way to who measures: it is told apart from the node by that."""
+"""On the core that both share, the crowd gives way to who measures."""
 
 ANSWER_S_MAX: Final = 600.0
 SPARE_FILES: Final = 100
@@ -127,8 +127,8 @@ def gathered(plan: CrowdPlan) -> Iterator[Crowd]:
 
 
 def _run(connection: End, plan: CrowdPlan) -> None:
-    os.nice(NICE)
     if plan.core is not None:
+        os.nice(NICE)
         os.sched_setaffinity(0, {plan.core})
     allow_files(plan.count + SPARE_FILES)
     trio.run(_Gates(connection, plan).serve)

@@ -6,7 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager, closing
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -21,13 +21,15 @@ from bench.figures import Figure, percentile
 from bench.line import Line, LineBroken, new_key, open_line, submit_frame
 from bench.load import card_name
 from bench.machine import cpu_s, generating
-from bench.setting import Bench
+from bench.setting import Bench, Plan
 from engine.keys import Role
 from engine.transaction import Tap, Transaction
 from ops.node_process import NodeProcess
 from protocol.messages import (
     Action,
     Answer,
+    FromTerminal,
+    Heartbeat,
     ListApprove,
     ListPart,
     ListPublish,
@@ -35,6 +37,7 @@ from protocol.messages import (
     Lists,
     ListsOf,
     Order,
+    Pulse,
     Query,
     Receipt,
 )
@@ -57,12 +60,12 @@ RUN_S_MAX: Final = 1_200.0
 
 def fleet(bench: Bench) -> list[Figure]:
     """Gates with heartbeats: memory, idle processor time, taps beside them, all back at once."""
-    return _run(bench, bench.plan.terminals, bench.plan.rate_per_s, _fleet)
+    return _run(bench, bench.plan.terminals, _fleet)
 
 
 def lists(bench: Bench) -> list[Figure]:
     """A deny list of many cards to many gates, then a change of a hundred, while taps go on."""
-    return _run(bench, bench.plan.list_gates, bench.plan.list_rate_per_s, _lists)
+    return _run(bench, bench.plan.list_gates, _lists)
 
 
 async def _fleet(bench: Bench, world: World) -> list[Figure]:
@@ -76,7 +79,7 @@ async def _fleet(bench: Bench, world: World) -> list[Figure]:
     used_s = cpu_s(node.pid)
     await trio.sleep(idle_s)
     idle_share = (cpu_s(node.pid) - used_s) / idle_s
-    async with world.tapping() as taps:
+    async with world.tapping(plan.rate_per_s) as taps:
         bench.tell("taps beside heartbeats")
         await trio.sleep(plan.open_s)
         beside = taps.take()
@@ -100,14 +103,15 @@ async def _fleet(bench: Bench, world: World) -> list[Figure]:
 async def _lists(bench: Bench, world: World) -> list[Figure]:
     plan = bench.plan
     await _aside(world.crowd.connect)
-    async with world.tapping() as taps:
+    async with world.tapping(plan.list_rate_per_s) as taps, world.officers() as officers:
         await trio.sleep(plan.open_s)
         quiet = taps.take()
         bench.tell(f"publishing a deny list of {plan.list_cards:,} cards")
         lost = lost_cards(plan.list_cards + DELTA_CARDS)
-        whole = await _spread(world, taps, islice(lost, plan.list_cards), base=0)
+        spread = _Spreading(world.crowd, taps, officers)
+        whole = await spread.publish(islice(lost, plan.list_cards), base=0)
         bench.tell(f"publishing a change of {DELTA_CARDS} cards")
-        change = await _spread(world, taps, lost, base=1)
+        change = await spread.publish(lost, base=1)
     gates = f"{plan.list_gates:,} gates"
     rate = f"at {plan.list_rate_per_s:,.0f} taps/s"
     return [
@@ -155,76 +159,99 @@ def _p99(latencies_ms: Sequence[float]) -> list[float]:
     return [percentile(latencies_ms, 0.99) if latencies_ms else 0.0]
 
 
-async def _spread(
-    world: World, taps: _Taps, entries: Iterable[tuple[str, str]], *, base: int
-) -> _Spread:
-    taps.take()
-    ani, budi = world.officers
-    began_s = time.perf_counter()
-    draft, parts = f"draft-{base}", await ani.upload(f"draft-{base}", entries)
-    upload_s, upload_ms = time.perf_counter() - began_s, taps.take()
-    began_s = time.perf_counter()
-    receipt = await ani.order(ListPublish(draft, "deny", parts, base))
-    if receipt.result == "waiting":
-        receipt = await budi.order(ListApprove(draft))
-    if receipt.result != "done":
-        raise BenchError(str(receipt))
-    publish_s, publish_ms = time.perf_counter() - began_s, taps.take()
-    taken_in = await _aside(lambda: world.crowd.hold(receipt.version))
-    (row,) = (await ani.ask_lists()).lists
-    return _Spread(upload_s, publish_s, taken_in, row, upload_ms, publish_ms, taps.take())
+class _Spreading:
+    """Publishes versions, and looks what that takes."""
+
+    def __init__(self, crowd: Crowd, taps: _Taps, officers: Sequence[_Officer]) -> None:
+        self._crowd = crowd
+        self._taps = taps
+        self._ani, self._budi = officers
+
+    async def publish(self, entries: Iterable[tuple[str, str]], *, base: int) -> _Spread:
+        taps, draft = self._taps, f"draft-{base}"
+        taps.take()
+        began_s = time.perf_counter()
+        parts = await self._ani.upload(draft, entries)
+        upload_s, upload_ms = time.perf_counter() - began_s, taps.take()
+        began_s = time.perf_counter()
+        receipt = await self._ani.order(ListPublish(draft, "deny", parts, base))
+        if receipt.result == "waiting":
+            receipt = await self._budi.order(ListApprove(draft))
+        if receipt.result != "done":
+            raise BenchError(str(receipt))
+        publish_s, publish_ms = time.perf_counter() - began_s, taps.take()
+        taken_in = await _aside(lambda: self._crowd.hold(receipt.version))
+        (row,) = (await self._ani.ask_lists()).lists
+        return _Spread(upload_s, publish_s, taken_in, row, upload_ms, publish_ms, taps.take())
 
 
 # --- who takes part ---------------------------------------------------------------------------
 
 
 class World:
-    """A node with gates in another process, officers and tappers in this one."""
+    """A node with gates in another process, officers and tappers in this one.
 
-    def __init__(
-        self, node: NodeProcess, crowd: Crowd, officers: Sequence[_Officer], taps: _Taps
-    ) -> None:
-        self.node, self.crowd, self.officers = node, crowd, officers
-        self._taps = taps
+    Attributes:
+      posted: how many taps were acknowledged.
+    """
+
+    def __init__(self, node: NodeProcess, crowd: Crowd, key: Ed25519PrivateKey, plan: Plan) -> None:
+        self.node, self.crowd, self.posted = node, crowd, 0
+        self._key, self._plan = key, plan
 
     @asynccontextmanager
-    async def tapping(self) -> AsyncIterator[_Taps]:
+    async def tapping(self, rate_per_s: float) -> AsyncIterator[_Taps]:
         """Tap at a steady rate while the body runs."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._taps.run)
-            yield self._taps
+        async with self._lines(_tappers(self._plan)) as lines, trio.open_nursery() as nursery:
+            taps = _Taps(lines, rate_per_s, self._plan.small)
+            nursery.start_soon(taps.run)
+            yield taps
             nursery.cancel_scope.cancel()
+            self.posted += taps.posted
+
+    @asynccontextmanager
+    async def officers(self) -> AsyncIterator[Sequence[_Officer]]:
+        """Have officers connected while the body runs."""
+        async with self._lines(OFFICERS) as lines, trio.open_nursery() as nursery:
+            officers = [_Officer(line) for line in lines]
+            for officer in officers:
+                nursery.start_soon(officer.keep_alive)
+            yield officers
+            nursery.cancel_scope.cancel()
+
+    @asynccontextmanager
+    async def _lines(self, names: Sequence[str]) -> AsyncIterator[Sequence[Line]]:
+        with ExitStack() as held:
+            yield [
+                held.enter_context(closing(await open_line(self.node.url, name, self._key)))
+                for name in names
+            ]
+
+
+def _tappers(plan: Plan) -> Sequence[str]:
+    return [f"{TAPPERS}-{number:05d}" for number in range(plan.single_lines)]
 
 
 def _run(
-    bench: Bench,
-    gates: int,
-    rate_per_s: float,
-    measure: Callable[[Bench, World], Awaitable[list[Figure]]],
+    bench: Bench, gates: int, measure: Callable[[Bench, World], Awaitable[list[Figure]]]
 ) -> list[Figure]:
     plan, data = bench.plan, bench.folder(bench.plan.small)
     key = new_key()
-    tappers = [f"{TAPPERS}-{number:05d}" for number in range(plan.single_lines)]
     crowd_names = [f"{GATES}-{number:05d}" for number in range(gates)]
-    enrol(data, key, {"terminal": [*tappers, *crowd_names], "operator": OFFICERS})
+    enrol(data, key, {"terminal": [*_tappers(plan), *crowd_names], "operator": OFFICERS})
     with bench.node(data) as node, generating(bench.pins):
         crowd_plan = CrowdPlan(
             node.url, GATES, gates, key.private_bytes_raw(), bench.pins.generator
         )
         with gathered(crowd_plan) as crowd:
+            world = World(node, crowd, key, plan)
 
-            async def run() -> tuple[list[Figure], int]:
+            async def run() -> list[Figure]:
                 with trio.fail_after(RUN_S_MAX):
-                    lines = [await open_line(node.url, name, key) for name in tappers]
-                    officers = [_Officer(await open_line(node.url, n, key)) for n in OFFICERS]
-                    taps = _Taps(lines, rate_per_s, plan.small)
-                    found = await measure(bench, World(node, crowd, officers, taps))
-                    for line in [*lines, *(officer.line for officer in officers)]:
-                        line.close()
-                    return found, taps.posted
+                    return await measure(bench, world)
 
-            found, posted = trio.run(run)
-    bench.acknowledged(data, posted)
+            found = trio.run(run)
+    bench.acknowledged(data, world.posted)
     return found
 
 
@@ -247,6 +274,7 @@ class _Officer:
 
     def __init__(self, line: Line) -> None:
         self.line = line
+        self._saying = trio.Lock()
         self._orders = 0
         self._receipts: deque[Receipt] = deque()
 
@@ -270,7 +298,7 @@ class _Officer:
 
     async def ask_lists(self) -> Lists:
         """Ask how far lists have spread."""
-        await self.line.say(Query(1, ListsOf()))
+        await self._say(Query(1, ListsOf()))
         while True:
             for message in await self.line.messages():
                 if isinstance(message, Answer) and isinstance(message.answer, Lists):
@@ -278,14 +306,25 @@ class _Officer:
 
     async def _send(self, action: Action) -> None:
         self._orders += 1
-        await self.line.say(Order(f"bench-{self._orders}", action))
+        await self._say(Order(f"bench-{self._orders}", action))
+
+    async def keep_alive(self) -> None:
+        """Beat, however long there is nothing to say."""
+        while True:
+            await trio.sleep(self.line.ready.heartbeat_s)
+            await self._say(Heartbeat(time.time_ns() // 1_000_000))
+
+    async def _say(self, message: FromTerminal) -> None:
+        async with self._saying:
+            await self.line.say(message)
 
     async def _receipt(self) -> Receipt:
         while not self._receipts:
             for message in await self.line.messages():
-                if not isinstance(message, Receipt):
+                if isinstance(message, Receipt):
+                    self._receipts.append(message)
+                elif not isinstance(message, Pulse):
                     raise LineBroken(str(message))
-                self._receipts.append(message)
         receipt = self._receipts.popleft()
         if receipt.result not in {"done", "waiting"}:
             raise BenchError(str(receipt))

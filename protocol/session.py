@@ -439,10 +439,9 @@ class ServerSession:
             why = "a key of small order proves nothing"
             raise ProtocolViolation(Code.PROOF_INVALID, "hello.public_key", why)
         text = proof_text(self._nonce, self._public_key, self.terminal)
-        try:
-            Ed25519PublicKey.from_public_bytes(self._public_key).verify(message.signature, text)
-        except (InvalidSignature, ValueError):
-            raise ProtocolViolation(Code.PROOF_INVALID, "prove.signature") from None
+        # Raised outside of what caught the cause: that would keep alive all that is on the stack.
+        if not _is_signed(self._public_key, message.signature, text):
+            raise ProtocolViolation(Code.PROOF_INVALID, "prove.signature")
         names = self._certified_names()
         if names is not None and self.terminal not in names:
             why = "the certificate of the connection does not name this terminal"
@@ -485,3 +484,11 @@ def _check_length(message: FromTerminal, payload_bytes: int) -> None:
     if isinstance(message, JournalPart) and payload_bytes > bytes_max:
         text = f"{payload_bytes} bytes, {bytes_max} may be sent"
         raise ProtocolViolation(Code.MESSAGE_TOO_BIG, name_of(message), text)
+
+
+def _is_signed(public_key: bytes, signature: bytes, text: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text)
+    except (InvalidSignature, ValueError):
+        return False
+    return True

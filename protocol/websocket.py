@@ -260,6 +260,11 @@ class ServerWebSocket:
         if len(request.headers.get_all("Host")) != 1:
             return self._core.reject(HTTPStatus.BAD_REQUEST, "one Host is to be named\n")
         response = self._core.accept(request)
+        failure: BaseException | None = self._core.handshake_exc
+        while failure is not None:
+            # The core keeps it in a cycle, and with it all that was on the stack.
+            failure.__traceback__ = None
+            failure = failure.__context__
         if response.status_code == HTTPStatus.BAD_REQUEST:
             # Said to a client of another version of the websocket (RFC 6455, 4.4).
             response.headers["Sec-WebSocket-Version"] = "13"

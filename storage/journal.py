@@ -187,10 +187,12 @@ def chain(store: Store, from_position: int = 0) -> Iterator[Block]:
 
 
 def _head(store: Store) -> Head:
+    # Another process may append between any two looks: what is seen later may only be more.
+    count = store.count(BLOCKS)
     written_by = store.get(META, _FORMAT_KEY)
-    rows = store.scan_back(BLOCKS, limit=2)
-    if written_by is None and not rows:
+    if written_by is None and not count:
         return Head(0, -1, GENESIS, 0)
+    rows = store.scan_back(BLOCKS, limit=2)
     if written_by is None or not written_by.isdigit() or not rows:
         raise StorageDamaged(
             "the journal has no blocks or no format. Restore the folder from a backup."
@@ -202,8 +204,8 @@ def _head(store: Store) -> Head:
         )
     last = _open(store, *rows[0])
     _check_follows(_open(store, *rows[1]) if len(rows) > 1 else None, last)
-    if store.count(BLOCKS) != last.number + 1:
-        raise damaged(last.number, f"{store.count(BLOCKS)} blocks stand up to it")
+    if not count <= last.number + 1 <= store.count(BLOCKS):
+        raise damaged(last.number, f"{count} blocks stand up to it")
     return Head(last.next_position, last.number, last.hash, last.at_ms)
 
 

@@ -34,7 +34,7 @@ from protocol.messages import (
 from storage.fleet.command_store import CommandRecord, CommandStore
 from storage.fleet.list_store import Draft, ListHead, ListStore
 from storage.fleet.order_store import OrderRecord, OrderStore, order_change
-from storage.fleet.terminal_store import TerminalStore
+from storage.fleet.terminal_store import TerminalStore, terminal_changes
 from storage.store import Change, Store
 
 Published: TypeAlias = Callable[[ListHead, ListFile], Awaitable[None]]
@@ -251,7 +251,10 @@ class OrderBook:
             action.expires_ms,
         )
         slip.receipt = Receipt(slip.order_id, "done", count=len(terminals))
-        await self._offload(lambda: self._command_store.add(record, terminals, [slip.change()]))
+        # A terminal that has a command before it is known whatever happens to the node.
+        rows = terminal_changes(self._registry.rows_unwritten(terminals))
+        changes = [slip.change(), *rows]
+        await self._offload(lambda: self._command_store.add(record, terminals, changes))
         await self._on_commanded(record, terminals)
         return None
 

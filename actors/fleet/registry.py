@@ -71,6 +71,7 @@ class Registry:
         self._names: list[str] = []
         self._by_name: dict[str, dict[Link, None]] = {}
         self._dirty: dict[str, None] = {}
+        self._unwritten: dict[str, None] = {}
         self._clock_off: dict[str, None] = {}
 
     def load(self, records: Iterable[TerminalRecord]) -> None:
@@ -78,9 +79,11 @@ class Registry:
         for record in records:
             if record.terminal not in self.records:
                 self._add(record)
+                del self._unwritten[record.terminal]
 
     def _add(self, record: TerminalRecord) -> None:
         self.records[record.terminal] = record
+        self._unwritten[record.terminal] = None
         insort(self._names, record.terminal)
 
     # --- connections --------------------------------------------------------------------------
@@ -171,11 +174,18 @@ class Registry:
         """Return the rows of terminals that changed since the last call."""
         rows = [packed(self.records[name]) for name in self._dirty if name in self.records]
         self._dirty.clear()
+        self._unwritten.clear()
         return rows
+
+    def rows_unwritten(self, terminals: Iterable[str]) -> list[tuple[str, bytes]]:
+        """Return the rows of those terminals that nothing on disk tells of yet."""
+        return [packed(self.records[name]) for name in terminals if name in self._unwritten]
 
     def keep_dirty(self, rows: Iterable[tuple[str, bytes]]) -> None:
         """Have rows written the next time, which found no room."""
-        self._dirty.update((name, None) for name, _ in rows)
+        names = dict.fromkeys(name for name, _ in rows)
+        self._dirty.update(names)
+        self._unwritten.update(names)
 
     def look_for_silent(self) -> None:
         """Find the terminals that have not been heard of for long."""

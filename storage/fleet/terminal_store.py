@@ -62,7 +62,12 @@ class TerminalStore:
 
         Durability: on return they are on disk.
         """
-        self._store.write([*order, *((TERMINALS, name.encode(), row) for name, row in rows)])
+        self._store.write([*order, *terminal_changes(rows)])
+
+
+def terminal_changes(rows: Iterable[tuple[str, bytes]]) -> list[Change]:
+    """Return the changes that write terminals, packed by `packed`."""
+    return [(TERMINALS, name.encode(), row) for name, row in rows]
 
 
 def packed(record: TerminalRecord) -> tuple[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import Final
 
 import pytest
 import trio
@@ -29,6 +30,8 @@ from tests.actors.world import (
     tap,
 )
 from tests.protocol import peer
+
+GOODBYE: Final = peer.masked(b"\x03\xe8", peer.CLOSE)
 
 
 async def test_a_terminal_is_greeted_with_where_its_counter_stands(
@@ -343,10 +346,19 @@ async def test_what_came_before_a_close_is_answered_before_it(shard: Shard, cloc
 
 
 @pytest.mark.parametrize(
-    "last", [peer.masked(b"\x03\xe8", peer.CLOSE), peer.masked(b"text", peer.TEXT), b""]
+    "said",
+    [
+        peer.UPGRADE + peer.masked(b"half", fin=False),
+        peer.UPGRADE + peer.masked(b"text", peer.TEXT),
+        peer.UPGRADE + peer.masked(b"\xc1"),
+        peer.UPGRADE + peer.masked(peer.hello()) + peer.masked(peer.pack("prove", bytes(64))),
+        peer.UPGRADE + b"".join(map(peer.masked, (peer.hello(), peer.proof(), peer.hello()))),
+        peer.UPGRADE.replace(b": 13", b": 8"),
+        b"\r\n\r\n",
+    ],
 )
 async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(
-    shard: Shard, clock: Clock, last: bytes
+    shard: Shard, clock: Clock, said: bytes
 ) -> None:
     gc.collect()
     gc.disable()
@@ -356,7 +368,7 @@ async def test_a_connection_that_has_ended_does_not_wait_for_the_collector(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stage.actor.run, stage.life)
             del stage.actor
-            for data in (peer.UPGRADE, peer.masked(b"half", fin=False) + last, b"", b""):
+            for data in (said, GOODBYE, b"", b""):
                 stage.wire.put(data)
         assert stage.wire.closed.is_set()
         assert ended() is None

@@ -24,6 +24,8 @@ TINY: Final = Plan(
     open_s=0.05,
     rate_per_s=500.0,
     terminals=8,
+    list_cards=300,
+    list_gates=8,
     clients=(1, 3),
     peer_s=0.05,
 )

@@ -10,7 +10,7 @@ from msgspec import Struct
 from engine.keys import Role
 from engine.transaction import Group, Part, Tap
 from protocol.errors import Code, ProtocolViolation
-from protocol.messages import Heartbeat
+from protocol.messages import Heartbeat, Register
 from protocol.rights import RIGHTS, Right, Row, may
 from tests.protocol.matrix import KINDS, ROLES, Sample, label, samples
 from tests.protocol.peer import NOW_MS, TERMINAL, pack, ready_session, submit, unpack
@@ -18,6 +18,7 @@ from tests.protocol.peer import NOW_MS, TERMINAL, pack, ready_session, submit, u
 SAMPLES: Final = [*samples(TERMINAL)]
 TAP: Final[type[Struct]] = Tap
 HEARTBEAT: Final[type[Struct]] = Heartbeat
+REGISTER: Final[type[Struct]] = Register
 SIMPLE: Final = {Right.YES, Right.NO, Right.INNER, Right.REDACTED}
 
 
@@ -91,3 +92,13 @@ def test_a_group_brings_nobody_what_may_not_be_submitted_alone(role: Role) -> No
 
 def test_no_two_rows_have_one_name() -> None:
     assert len({label(kind) for kind in KINDS}) == len(KINDS)
+
+
+def test_a_session_asks_for_the_right_to_what_an_order_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # By now who may order may order everything: the table may come to say otherwise.
+    sample = next(sample for sample in SAMPLES if type(sample.what) is Register)
+    assert not refused("operator", sample)
+    monkeypatch.setitem(RIGHTS, REGISTER, Row(*[Right.NO] * 4))
+    assert refused("operator", sample)

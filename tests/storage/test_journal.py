@@ -326,6 +326,26 @@ def long_journal(store: MemoryStore) -> Journal:
     return Journal(store)
 
 
+@pytest.mark.parametrize("counts", [(), (2,), (2, 2, 2)])
+def test_a_journal_is_opened_whenever_another_process_appends(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, counts: tuple[int, ...]
+) -> None:
+    writer = filled(store, *counts)
+
+    def meanwhile(look: Callable[..., object]) -> Callable[..., object]:
+        def looking(*asked: object, **bounds: object) -> object:
+            seen = look(*asked, **bounds)
+            append(writer, 1)
+            return seen
+
+        return looking
+
+    reading = MemoryStore(tables=TABLES)
+    for name in ("count", "get", "scan_back"):
+        monkeypatch.setattr(reading, name, meanwhile(getattr(store, name)))
+    assert sum(counts) <= Journal(reading).head.next_position <= writer.head.next_position
+
+
 def test_a_missing_first_block_is_found(store: MemoryStore) -> None:
     journal = long_journal(store)
     store.write([(BLOCKS, key(0), None)])

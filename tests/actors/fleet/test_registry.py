@@ -7,7 +7,9 @@ import trio.testing
 
 from actors import limits
 from actors.fleet.news import News
-from protocol.messages import Heartbeat, Register
+from engine.fleet.commands import SetLane
+from engine.fleet.terminals import Selection
+from protocol.messages import CommandTerminals, Heartbeat, Register
 from storage.errors import StorageFull
 from storage.fleet.terminal_store import TerminalStore
 from tests.actors.fleet.world import FakePeer, running, settled
@@ -44,6 +46,18 @@ async def test_signs_of_life_are_written_now_and_then(
         city.gate()
         assert TerminalStore(city.disk.fleet).load() == []
         await trio.sleep(limits.FLEET_SAVE_S + limits.FLEET_WATCH_S + 1)
+        assert [record.terminal for record in TerminalStore(city.disk.fleet).load()] == ["G1"]
+
+
+async def test_a_terminal_that_has_a_command_before_it_is_known_whatever_happens(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    close = CommandTerminals(Selection(("G1",)), SetLane("closed"), NOON_MS + 60_000)
+    async with running() as city:
+        city.gate("G1")
+        city.gate("G2")
+        assert (await city.order(close)).result == "done"
+        # What a node knows again that is killed now.
         assert [record.terminal for record in TerminalStore(city.disk.fleet).load()] == ["G1"]
 
 

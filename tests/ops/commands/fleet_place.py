@@ -23,6 +23,7 @@ from engine.fleet.lists import ListName
 from engine.transaction import Tap, Transaction
 from ops.cli import main
 from ops.node_process import NodeProcess
+from protocol.limits import HEARTBEAT_S
 from protocol.messages import (
     VERSION,
     Challenge,
@@ -135,9 +136,10 @@ class Gate:
             await self._shake_hands(link, place)
             self._held = {name: HeldList(name, 0, b"") for name in self.wanted}
             await say(link, Holds(tuple(self._held.values())))
-            await say(link, Heartbeat(int(time.time() * 1000), 3, 71, "ok"))
-            while True:
-                await self._take(link, _DECODER.decode(await link.receive()))
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_beat, link)
+                while True:
+                    await self._take(link, _DECODER.decode(await link.receive()))
 
     async def _shake_hands(self, link: Link, place: FleetPlace) -> None:
         key = load_key(place.keys / f"{self.name}.key")
@@ -168,6 +170,12 @@ class Gate:
         report = self.answer(command)
         if report is not None:
             await say(link, report)
+
+
+async def _beat(link: Link) -> None:
+    while True:
+        await say(link, Heartbeat(int(time.time() * 1000), 3, 71, "ok"))
+        await trio.sleep(HEARTBEAT_S)
 
 
 async def say(link: Link, message: FromTerminal) -> None:

@@ -34,7 +34,7 @@ async def staged(client: Callable[[Address], Awaitable[None]]) -> AsyncIterator[
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
-            nursery.start_soon(trio.serve_listeners, stage.enter, [listener])
+            await nursery.start(trio.serve_listeners, stage.enter, [listener])
             host, port = listener.socket.getsockname()
             nursery.start_soon(client, Address(host, port, None))
             yield stage
