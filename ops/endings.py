@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar, TypeVarTuple
 
 import click
+import trio
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 INTERRUPTED_STATUS: Final = 128 + signal.SIGINT
 """What shells take for the end by Ctrl-C."""
@@ -54,6 +58,17 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, interrupt_before)
         for number in taken:
             signal.signal(number, before[number])
+
+
+def run_interruptible(work: Callable[[*Arguments], Awaitable[T]], *arguments: *Arguments) -> T:
+    """Run a task to its end, or to Ctrl-C: inside of `interruptible`.
+
+    Raises:
+      KeyboardInterrupt: once all that was begun has been let go of.
+    """
+    # It is felt where the first task waits. In the middle of a task's beginning or end, which are
+    # trio's own lines, it would leave children that nobody ends.
+    return trio.run(work, *arguments, restrict_keyboard_interrupt_to_checkpoints=True)
 
 
 def leaves(error: BaseException) -> Iterator[BaseException]:

@@ -14,7 +14,7 @@ import click
 import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ops.endings import interruptible, leaves
+from ops.endings import interruptible, leaves, run_interruptible
 from ops.node import now_ms
 from ops.options import bundled
 from ops.trust import ca_option, trusted
@@ -107,7 +107,7 @@ def at_node(
     """
     with interruptible():
         try:
-            return trio.run(_at_node, remote, work, patience_s)
+            return run_interruptible(_at_node, remote, work, patience_s)
         except (click.ClickException, TerminalError, ExceptionGroup) as error:
             told = _for_a_person(remote, list(leaves(error)))
             if told is None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NoReturn, TypeAlias
 
 import click
-import trio
 
 from ops.commands.serve import Address
 from ops.conformance import report
@@ -23,7 +22,7 @@ from ops.conformance.line import Address as Where
 from ops.conformance.node import RULES
 from ops.conformance.rules import Rule
 from ops.conformance.run import Tried, try_rules
-from ops.endings import interruptible, leaves
+from ops.endings import interruptible, leaves, run_interruptible
 from ops.node import now_ms
 from ops.output import emit, json_option, progress_console
 from terminals.errors import KeyFileError
@@ -148,7 +147,7 @@ def _try_client(serve: tuple[str, int], client: Sequence[str], *, as_json: bool)
 
 def _run(trial: Callable[[], Awaitable[list[Tried]]]) -> list[Tried]:
     try:
-        return trio.run(trial)
+        return run_interruptible(trial)
     except (ConformanceError, BaseExceptionGroup) as error:
         causes = list(leaves(error))
         if not all(isinstance(cause, ConformanceError) for cause in causes):

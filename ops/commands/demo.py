@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import trio
 from rich.console import Console
 
 from ops.demo.network import Network, built_in
@@ -17,7 +16,7 @@ from ops.demo.result import Result
 from ops.demo.run import Demo, Options
 from ops.demo.statement import render
 from ops.demo.watch import Diary
-from ops.endings import interruptible, leaves
+from ops.endings import interruptible, leaves, run_interruptible
 from ops.node_process import NodeFailed
 from ops.output import Times, emit, json_option, progress_console
 from storage.errors import StorageError
@@ -95,7 +94,7 @@ def demo(
 def _run(network: Network, options: Options, data: Path, console: Console) -> Result:
     diary = Diary(console, lambda: datetime.now().astimezone())
     try:
-        return trio.run(Demo(network, options, data, diary).run)
+        return run_interruptible(Demo(network, options, data, diary).run)
     except (NodeFailed, StorageError, TerminalError, ExceptionGroup) as error:
         causes = list(leaves(error))
         if not all(isinstance(c, NodeFailed | StorageError | TerminalError) for c in causes):

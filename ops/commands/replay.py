@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import click
-import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
-from ops.endings import interruptible, leaves
+from ops.endings import interruptible, leaves, run_interruptible
 from ops.output import Times, emit, json_option
 from ops.replay import report
 from ops.replay.csv_file import Reading, read_trips
@@ -104,7 +103,7 @@ def _read(file: Path, *, as_json: bool) -> Reading:
 
 def _run(reading: Reading, target: Target) -> tuple[Reconciliation, report.Course]:
     try:
-        return trio.run(replay_trips, reading, target, Console(stderr=True))
+        return run_interruptible(replay_trips, reading, target, Console(stderr=True))
     except (TerminalError, ReplayError, ExceptionGroup) as error:
         causes = list(leaves(error))
         if not all(isinstance(cause, TerminalError | ReplayError) for cause in causes):

@@ -15,7 +15,13 @@ import click
 import pytest
 import trio
 
-from ops.endings import INTERRUPTED_STATUS, Interrupted, interruptible, leaves
+from ops.endings import (
+    INTERRUPTED_STATUS,
+    Interrupted,
+    interruptible,
+    leaves,
+    run_interruptible,
+)
 from tests.e2e.commands import environment
 
 LISTENS = re.compile(r"node (\d+) listens on")
@@ -70,7 +76,7 @@ async def test_a_demo_that_is_told_to_end_leaves_nothing_behind(
             await trio.lowlevel.wait_readable(node)
         os.close(node)
         said, _ = demo.communicate(timeout=20)
-        assert demo.returncode == INTERRUPTED_STATUS
+        assert demo.returncode == INTERRUPTED_STATUS, said
         # Python may warn of a task that was interrupted before its first step.
         assert "Aborted!\n" in said
         assert "Traceback" not in said
@@ -97,6 +103,27 @@ def test_a_signal_ends_the_body_wherever_it_waits(number: signal.Signals) -> Non
         trio.run(wait)
     with pytest.raises(Interrupted), interruptible():
         signal.raise_signal(number)
+
+
+def test_a_task_comes_to_its_next_wait_before_it_is_ended() -> None:
+    """What stands between two waits belongs together, in trio's lines as in ours."""
+    steps: list[str] = []
+
+    async def child() -> None:
+        signal.raise_signal(signal.SIGINT)
+        steps.append("child")
+        try:
+            await trio.sleep_forever()
+        finally:
+            steps.append("let go")
+
+    async def work() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(child)
+
+    with pytest.raises(Interrupted), interruptible():
+        run_interruptible(work)
+    assert steps == ["child", "let go"]
 
 
 def test_signals_are_as_before_afterwards() -> None:
