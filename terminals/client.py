@@ -52,7 +52,7 @@ class ClientOptions:
         time, and its bound.
       handshake_s: from the open connection to `ready`.
       answer_s: longest wait for an answer before a connection is held to be dead.
-      silence_s: longest wait for any message.
+      pulse_s: longest wait for the pulse of a heartbeat, or for anything in its place.
       node_time: whether `send` dates transactions by the node's clock as it is estimated, not by
         the terminal's own.
       device: what else there is to look after: lists, commands, how the terminal is.
@@ -65,7 +65,7 @@ class ClientOptions:
     backoff_s_max: float = 60.0
     handshake_s: float = limits.HANDSHAKE_S
     answer_s: float = 30.0
-    silence_s: float = limits.IDLE_S
+    pulse_s: float = 10.0
     node_time: bool = False
     device: Device = NO_DEVICE
 
@@ -337,7 +337,7 @@ class TerminalClient:
                 options.device,
                 self.clock,
                 answer_s=options.answer_s,
-                silence_s=options.silence_s,
+                pulse_s=options.pulse_s,
             )
             with trio.move_on_after(options.handshake_s) as handshake:
                 ready = await session.greet(self.terminal, self._key, options.software)

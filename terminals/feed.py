@@ -182,7 +182,7 @@ class FeedClient:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(until_it_ends, self._beat(link, ready))
-            nursery.start_soon(until_it_ends, self._hear_all(link))
+            nursery.start_soon(until_it_ends, self._hear_all(link, ready))
         if ended:
             raise ended[0]
 
@@ -192,8 +192,8 @@ class FeedClient:
             await trio.sleep(ready.heartbeat_s)
             await link.send(wire.heartbeat(self._clock_ms(), 0))
 
-    async def _hear_all(self, link: Link) -> None:
-        silence_s = self._options.silence_s
+    async def _hear_all(self, link: Link, ready: Ready) -> None:
+        silence_s = ready.heartbeat_s + self._options.pulse_s
         while True:
             with trio.move_on_after(silence_s) as scope:
                 message = await hear(link)

@@ -49,7 +49,7 @@ class Session:
       device: what else there is to do.
       clock: learns the node's clock.
       answer_s: longest wait for an answer before the connection is held to be dead.
-      silence_s: longest wait for any message.
+      pulse_s: longest wait for the pulse of a heartbeat, or for anything in its place.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Session:
         clock: NodeClock,
         *,
         answer_s: float,
-        silence_s: float,
+        pulse_s: float,
     ) -> None:
         self._link = link
         self._work = work
@@ -69,10 +69,11 @@ class Session:
         self._beats = device.beats
         self._clock = clock
         self._answer_s = answer_s
-        self._silence_s = silence_s
+        self._pulse_s = pulse_s
         self._credits = 0
         self._ended: TerminalError | None = None
-        self._last_sent_s = trio.current_time()
+        self._hearing = trio.CancelScope()
+        self._last_sent_s = self._last_heard_s = trio.current_time()
         self._last_beat_s = -math.inf
         self._allowance = float(FRAMES_AT_ONCE)
 
@@ -107,7 +108,7 @@ class Session:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(until_it_ends, lambda: self._send_all(ready))
-            nursery.start_soon(until_it_ends, self._hear_all)
+            nursery.start_soon(until_it_ends, lambda: self._hear_all(ready))
         if self._ended is not None:
             raise self._ended
 
@@ -135,7 +136,10 @@ class Session:
         return min(since_s + self._answer_s, work.orders.overdue_s(), *overdue_s)
 
     def _beat_due_s(self, ready: Ready) -> float:
-        since_s = self._last_beat_s if self._beats else self._last_sent_s
+        since_s = self._last_beat_s
+        if not self._beats:
+            # Also when only the node is silent: not everything that is sent has an answer.
+            since_s = max(since_s, min(self._last_sent_s, self._last_heard_s))
         return since_s + ready.heartbeat_s
 
     def _next_frame(self, ready: Ready, now_s: float) -> bytes | None:
@@ -169,6 +173,7 @@ class Session:
         if now_s < self._beat_due_s(ready) and not (was_set and self._beats):
             return None
         self._last_beat_s = now_s
+        self._hearing.deadline = min(self._hearing.deadline, now_s + self._pulse_s)
         status = device.status() if device.status else Status()
         backlog = len(self._work.window) if status.backlog is None else status.backlog
         return wire.heartbeat(self._clock.heartbeat(), backlog, status.battery, status.reader)
@@ -191,12 +196,15 @@ class Session:
             await trio.sleep(LAST_WORD_S)
             raise lost
 
-    async def _hear_all(self) -> None:
+    async def _hear_all(self, ready: Ready) -> None:
+        # By then a heartbeat was sent, or could not be sent.
+        silence_s = ready.heartbeat_s + self._pulse_s
         while True:
-            with trio.move_on_after(self._silence_s) as scope:
+            with trio.move_on_after(silence_s) as self._hearing:
                 message = await hear(self._link)
-            if scope.cancelled_caught:
-                raise LinkLost(f"not a word for {self._silence_s:g} s")
+            self._last_heard_s, before_s = trio.current_time(), self._last_heard_s
+            if self._hearing.cancelled_caught:
+                raise LinkLost(f"not a word for {self._last_heard_s - before_s:.0f} s")
             self._take(message)
 
     def _take(self, message: FromNode) -> None:

@@ -69,8 +69,11 @@ class ChannelLink:
         self._outgoing = outgoing
         self._incoming = incoming
         self.close_code = 1006
+        self.is_stuck = False
 
     async def send(self, payload: bytes) -> None:
+        if self.is_stuck:
+            await trio.sleep_forever()
         try:
             await self._outgoing.send(payload)
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
@@ -109,6 +112,10 @@ class FakeSession:
         self.received_s.append(trio.current_time())
         return message
 
+    def let_nothing_through(self) -> None:
+        """From now on whatever the terminal sends waits on its way."""
+        self._peer.is_stuck = True
+
     def drop(self, code: int = 1006) -> None:
         """End the connection without a word."""
         self._peer.close_code = code
@@ -133,6 +140,7 @@ class FakeNode:
       refusals: how many of the next connections fail.
       orders: all that came, those that were sent again too.
       told: what it heard of lists and commands.
+      pulses: whether heartbeats are answered.
       on_submit, on_query, on_order, on_subscribe, on_told: what it does with them.
     """
 
@@ -145,6 +153,7 @@ class FakeNode:
         self.credits = 2_000
         self.per_frame_max = 500
         self.heartbeat_s = 20
+        self.pulses = True
         self.frame_bytes_max = 262_144
         self.error: Error | None = None
         self.on_submit: Callable[[FakeSession, Submit], Awaitable[None]] = self.answer
@@ -234,7 +243,8 @@ class FakeNode:
             await self.on_subscribe(session, message)
         elif isinstance(message, Heartbeat):
             session.heartbeats.append(message)
-            await session.say(Pulse(message.at_ms, self.server_ms()))
+            if self.pulses:
+                await session.say(Pulse(message.at_ms, self.server_ms()))
         else:
             self.told.append(message)
             await self.on_told(session, message)

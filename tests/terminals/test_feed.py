@@ -145,7 +145,7 @@ async def test_heartbeats_go_on_in_silence_and_their_answers_are_enough(
 
 
 async def test_a_node_that_falls_silent_is_left(node: FakeNode, autojump_clock: MockClock) -> None:
-    node.heartbeat_s = 10_000
+    node.pulses = False
     teller = Teller(node)
     async with follow(node, Wanted(100), ClientOptions(patience_s=1_000)) as client:
         with trio.move_on_after(130):

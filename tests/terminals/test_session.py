@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -111,7 +110,7 @@ async def test_an_idle_terminal_says_so_and_counts_what_it_still_has(
         await answered.wait()
         await node.answer(session, submit)
 
-    async with node.open(options=replace(ClientOptions(), answer_s=1_000)) as client:
+    async with node.open(options=ClientOptions(answer_s=1_000, pulse_s=1_000)) as client:
         await trio.sleep(50)
         node.on_submit = answer_late
         async with trio.open_nursery() as nursery:
@@ -124,9 +123,31 @@ async def test_an_idle_terminal_says_so_and_counts_what_it_still_has(
 
 
 async def test_a_silent_node_is_left(node: FakeNode, autojump_clock: MockClock) -> None:
-    node.heartbeat_s = 1_000
-    async with node.open(options=ClientOptions(silence_s=60)) as client:
-        await trio.sleep(61)
+    node.pulses = False
+    async with node.open(options=ClientOptions(pulse_s=7)) as client:
+        await trio.sleep(node.heartbeat_s + 8)
+        await client.submit(numbered(1))
+    assert len(node.sessions) == 2
+
+
+async def test_a_node_that_says_anything_after_a_heartbeat_is_alive(
+    node: FakeNode, autojump_clock: MockClock
+) -> None:
+    node.pulses = False
+    async with node.open(options=ClientOptions(pulse_s=7)) as client:
+        await trio.sleep(node.heartbeat_s + 1)
+        await client.query(["balance", 1, "5"])
+        await trio.sleep(node.heartbeat_s - 1)
+    assert len(node.sessions) == 1
+
+
+async def test_a_node_that_lets_nothing_through_is_left(
+    node: FakeNode, autojump_clock: MockClock
+) -> None:
+    async with node.open(options=ClientOptions(pulse_s=7)) as client:
+        await client.submit(numbered(1))
+        node.sessions[0].let_nothing_through()
+        await trio.sleep(node.heartbeat_s + 8)
         await client.submit(numbered(1))
     assert len(node.sessions) == 2
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import trio
 
+from ops.conformance.client.reconnecting import check_pause
 from ops.conformance.client.stage import Stage
 from ops.conformance.client.visit import not_yet, posted
 from ops.conformance.errors import check, check_equal
@@ -28,6 +29,8 @@ LATE_S: Final = 5.0
 """How late that may be."""
 BEAT_S_MAX: Final = 2.5
 """Between two heartbeats, where one is due every second."""
+DEAD_S: Final = 15.0
+"""Until a client gives a connection up where one is due every second: eleven, and some slack."""
 
 
 @CONNECTION.rule("The client must offer the subprotocol `jakarta-one.v1`.")
@@ -149,6 +152,15 @@ async def _heartbeats_come_when_nothing_else_does(stage: Stage) -> None:
         check_equal("the backlog", backlogs[-1], len(stage.book.left()))
         pauses_s = [later - before for before, later in pairwise(beats)]
         check(max(pauses_s) <= BEAT_S_MAX, f"pauses of {max(pauses_s):.1f} s")
+
+
+@SECTION.rule("where nothing at all comes within ten seconds, the connection is dead")
+async def _a_connection_without_a_pulse_is_left(stage: Stage) -> None:
+    async with stage.session(credits_=1, heartbeat_s=1) as visit:
+        visit.pulses = False
+        check(await visit.is_left_within(DEAD_S), f"it stays for {DEAD_S:g} s")
+    async with stage.session():
+        check_pause(stage, 0)
 
 
 @CONNECTION.rule("Pings are answered;")

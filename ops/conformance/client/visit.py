@@ -61,6 +61,7 @@ class Visit:
       later: whether elements are added to what is said, as a later version would.
       request: how the client asked for a websocket.
       hello: what it said first.
+      pulses: whether heartbeats are answered.
       credits: those that it has left.
       unanswered: counters of its transactions that have no outcome here, in order.
       ended_s: when the kit has ended it.
@@ -68,6 +69,7 @@ class Visit:
 
     def __init__(self, stream: trio.SocketStream, book: Book, clock_ms: Callable[[], int]) -> None:
         self.later = False
+        self.pulses = True
         self.request = Request("", {})
         self.hello: Fields = {}
         self.credits = 0
@@ -156,6 +158,14 @@ class Visit:
         close = SCHEMA["x-codes"][code]["close"] if number is None else number
         await self.say("error", code, "", "the kit plays this")
         return await self.close(close, code)
+
+    async def is_left_within(self, seconds: float) -> bool:
+        """Tell whether the client ends the connection; whatever else it says is taken."""
+        try:
+            await self.hear_for(seconds)
+        except RuleBroken:
+            return True
+        return False
 
     # --- out ----------------------------------------------------------------------------------
 
@@ -246,7 +256,7 @@ class Visit:
         assert isinstance(message, list)
         if message[0] == "submit":
             self._take_submit(message[1])
-        elif message[0] == "heartbeat":
+        elif message[0] == "heartbeat" and self.pulses:
             await self.say("pulse", message[1], self._clock_ms())
         return message
 

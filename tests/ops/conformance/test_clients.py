@@ -98,6 +98,11 @@ DEFECTS: Final = [
         ("heartbeats come when nothing else does",),
     ),
     Defect(
+        "const PULSE_MS_MAX = 10_000;",
+        "const PULSE_MS_MAX = 100_000;",
+        ("a connection without a pulse is left",),
+    ),
+    Defect(
         "Buffer.from(this.name)],",
         "Buffer.from(this.name), zero],",
         ("the handshake may come in pieces",),
