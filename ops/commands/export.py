@@ -11,9 +11,10 @@ from rich.console import Console
 
 from ops.feed.run import Source, until_told
 from ops.output import emit, json_option
+from ops.remote import Remote, remote_options
 from ops.tides.folder import FolderDamaged, opened
 from ops.tides.run import Export
-from terminals.errors import KeyFileError, TerminalError
+from terminals.errors import TerminalError
 
 
 @click.group()
@@ -22,14 +23,7 @@ def export() -> None:
 
 
 @export.command()
-@click.option("--url", required=True, help="The node, as ws://HOST:PORT.")
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="Key file; its role decides whether cards are shown or pseudonyms.",
-)
-@click.option("--name", required=True, help="Name under which the key was enrolled.")
+@remote_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -65,10 +59,8 @@ def export() -> None:
     help="With --follow: how long rows may wait for their file.",
 )
 @json_option
-def tides(  # noqa: PLR0913 one for each option
-    url: str,
-    key: Path,
-    name: str,
+def tides(
+    remote: Remote,
     out: Path,
     start: int,
     *,
@@ -80,15 +72,16 @@ def tides(  # noqa: PLR0913 one for each option
     """Write fare transactions as Parquet files, with the columns of TIDES v1.0.
 
     Each line on an account of an operator is a row, so the amounts of an operator add up to its
-    account. A file is named by the range of the journal that it covers and appears when it is
-    whole; the next run goes on behind the last file.
+    account. The role of the key decides whether cards are shown or pseudonyms. A file is named by
+    the range of the journal that it covers and appears when it is whole; the next run goes on
+    behind the last file.
 
     \b
     Example:
       jakarta-one export tides --url URL --key reports.key --name REPORTS --out FARES
     """
     try:
-        source = Source.of_file(url, name, key)
+        source = Source.at(remote)
         with opened(out, start) as folder:
             began = folder.next, folder.files
             say = partial(click.echo, err=True)
@@ -100,7 +93,7 @@ def tides(  # noqa: PLR0913 one for each option
                 "files": folder.files - began[1],
                 "rows": run.rows,
             }
-    except (TerminalError, KeyFileError, FolderDamaged) as error:
+    except (TerminalError, FolderDamaged) as error:
         raise click.ClickException(str(error)) from error
     emit(told, as_json=as_json, render=partial(_render, out=out, told=told))
 

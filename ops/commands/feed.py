@@ -15,22 +15,16 @@ from ops.feed.lines import Lines
 from ops.feed.output import Output
 from ops.feed.position_file import NoPosition, PositionFile
 from ops.feed.run import Source, until_told
+from ops.remote import Remote, remote_options
 from protocol.messages import IntentName
-from terminals.errors import KeyFileError, TerminalError
+from terminals.errors import TerminalError
 from terminals.feed import Wanted
 
 KINDS: Final = get_args(IntentName)
 
 
 @click.command()
-@click.option("--url", required=True, help="The node, as ws://HOST:PORT.")
-@click.option(
-    "--key",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="Key file; its role decides what is shown.",
-)
-@click.option("--name", required=True, help="Name under which the key was enrolled.")
+@remote_options
 @click.option(
     "--from",
     "position",
@@ -54,10 +48,8 @@ KINDS: Final = get_args(IntentName)
     type=click.Path(path_type=Path, dir_okay=False),
     help="File that keeps the position, so that the next run goes on there.",
 )
-def feed(  # noqa: PLR0913 one for each option
-    url: str,
-    key: Path,
-    name: str,
+def feed(
+    remote: Remote,
     position: int,
     kinds: Sequence[str],
     operators: Sequence[str],
@@ -70,8 +62,8 @@ def feed(  # noqa: PLR0913 one for each option
     """Print the entries of a node's journal, one JSON object on a line.
 
     Each condition may be given several times: any of its values will do, and all conditions must
-    hold. It connects again by itself. SIGTERM, Ctrl-C and a reader that goes away end it with
-    status 0.
+    hold. The role of the key decides what is shown. It connects again by itself. SIGTERM, Ctrl-C
+    and a reader that goes away end it with status 0.
 
     \b
     Example:
@@ -82,11 +74,11 @@ def feed(  # noqa: PLR0913 one for each option
         if kept and (known := kept.load()) is not None:
             position = known
         wanted = Wanted(position, kinds, operators, banks, programmes)
-        source, output = Source.of_file(url, name, key), Output(sys.stdout.fileno())
+        source, output = Source.at(remote), Output(sys.stdout.fileno())
         lines = Lines(source, wanted, output, kept, partial(click.echo, err=True))
         trio.run(until_told, partial(lines.run, for_ever=follow))
     except BrokenPipeError:
         # Whoever read has seen enough; what was not read comes again with the next run.
         return
-    except (TerminalError, KeyFileError, NoPosition) as error:
+    except (TerminalError, NoPosition) as error:
         raise click.ClickException(str(error)) from error

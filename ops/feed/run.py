@@ -6,7 +6,7 @@ import math
 import random
 import signal
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from functools import partial
 from typing import Final, TypeAlias
 
 import trio
@@ -15,10 +15,10 @@ from msgspec import Struct
 
 from ops.endings import LIKE_CTRL_C
 from ops.node import now_ms
+from ops.remote import Remote
 from terminals.client import ClientOptions
 from terminals.errors import TerminalError
 from terminals.feed import FeedClient, Wanted, open_feed
-from terminals.keys import load_key
 from terminals.link import Connect
 from terminals.messages import Feed
 from terminals.websocket import websocket
@@ -47,13 +47,9 @@ class Source(Struct, frozen=True):
     connect: Connect = websocket
 
     @classmethod
-    def of_file(cls, url: str, name: str, key: Path) -> Source:
-        """Return a source whose key is in a file.
-
-        Raises:
-          KeyFileError: the file holds no key.
-        """
-        return cls(url, name, load_key(key))
+    def at(cls, remote: Remote) -> Source:
+        """Return the journal of a node that somebody named."""
+        return cls(remote.url, remote.name, remote.key, partial(websocket, tls=remote.tls))
 
 
 class Stop:

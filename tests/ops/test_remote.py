@@ -170,6 +170,8 @@ def test_a_node_that_speaks_tls_is_trusted_by_its_authority(tmp_path: Path) -> N
     with fleet_place(tmp_path, options) as secure:
         assert secure.node.url.startswith("wss://")
         assert secure.call("tree", "--no-rates", "--ca", ca).exit_code == 0
+        files = secure.call("export", "tides", "--out", tmp_path / "fares", "--ca", ca)
+        assert files.exit_code == 0, files.stderr
         stranger = secure.call("tree", "--no-rates")
     assert stranger.exit_code == 1
     assert "its certificate is not trusted" in stranger.stderr

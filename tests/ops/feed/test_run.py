@@ -6,21 +6,19 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
 from ops.endings import LIKE_CTRL_C
-from ops.feed.run import STOP_S, Source, Stop, follow, until_told
+from ops.feed.run import STOP_S, Stop, follow, until_told
 from terminals.errors import NodeRefused, NodeUnreachable
 from terminals.feed import Wanted
-from terminals.keys import save_key
 from terminals.messages import Feed
 from tests.ops.feed.telling import Telling
 from tests.storage.entries import entries
-from tests.terminals.fake_node import KEY, URL, FakeNode
+from tests.terminals.fake_node import FakeNode
 
 STOPS = (signal.SIGINT, *LIKE_CTRL_C)
 
@@ -189,10 +187,3 @@ async def test_a_failure_comes_as_it_is(failure: Exception) -> None:
     with pytest.raises(type(failure)) as caught:
         await until_told(run)
     assert caught.value is failure
-
-
-def test_a_key_is_read_from_its_file(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    save_key(path, KEY)
-    source = Source.of_file(URL, "REPORTS", path)
-    assert source.key.private_bytes_raw() == KEY.private_bytes_raw()
