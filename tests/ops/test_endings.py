@@ -120,6 +120,7 @@ def test_a_task_comes_to_its_next_wait_before_it_is_ended() -> None:
     async def work() -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(child)
+            await trio.sleep_forever()
 
     with pytest.raises(Interrupted), interruptible():
         run_interruptible(work)
