@@ -111,6 +111,10 @@ ACCEPT_PAUSE_S: Final = 0.01
 second, a third of the node's time. Ten thousand are back in a quarter of a minute; what comes
 faster waits in the kernel."""
 
+LEAVING_AT_ONCE: Final = 8
+"""Connections that end before others get a turn: two milliseconds. Where a line to thousands of
+terminals breaks, or their proxy, taps of the others come in between."""
+
 SWEEP_S: Final = 1.0
 """How often silent connections are looked for."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+import trio
+
 from actors import limits
 from actors.turns import Turns
 from protocol.limits import SESSIONS_PER_TERMINAL_MAX
@@ -35,6 +37,7 @@ class Reception:
 
     def __init__(self, turns: Turns | None = None) -> None:
         self._turns = turns or Turns(limits.HANDSHAKE_WORK_S, limits.HANDSHAKE_PERIOD_S)
+        self._door = trio.Semaphore(limits.LEAVING_AT_ONCE)
         self._newcomers: dict[Guest, None] = {}
         self._sessions: dict[str, dict[Guest, None]] = {}
 
@@ -45,6 +48,11 @@ class Reception:
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait until something that a newcomer has sent may be handled."""
         return self._turns.turn()
+
+    async def wait_to_leave(self) -> None:
+        """Wait until this connection may be ended: when all are cut off at once, a few a round."""
+        async with self._door:
+            pass
 
     def arrive(self, guest: Guest) -> None:
         """Take in a newcomer; the oldest one goes where there are too many."""

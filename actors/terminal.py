@@ -127,6 +127,7 @@ class TerminalActor:
             failure = defect
             self._fail(ProtocolViolation(Code.INTERNAL_ERROR))
         try:
+            await self._reception.wait_to_leave()
             await self._linger()
         finally:
             # Also when the tree stops meanwhile: a defect is never lost.

@@ -203,7 +203,7 @@ def _settle_memory() -> None:
     # it may look less often at what they leave.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(25_000, 200, 100)
 
 
 def _report(report: Report) -> None:
