@@ -102,12 +102,13 @@ async def _fleet(bench: Bench, world: World) -> list[Figure]:
 
 async def _lists(bench: Bench, world: World) -> list[Figure]:
     plan = bench.plan
+    # Before the taps begin: drawing a million takes half a second, in which none would be sent.
+    lost = iter(list(lost_cards(plan.list_cards + DELTA_CARDS)))
     await _aside(world.crowd.connect)
     async with world.tapping(plan.list_rate_per_s) as taps, world.officers() as officers:
         await trio.sleep(plan.open_s)
         quiet = taps.take()
         bench.tell(f"publishing a deny list of {plan.list_cards:,} cards")
-        lost = lost_cards(plan.list_cards + DELTA_CARDS)
         spread = _Spreading(world.crowd, taps, officers)
         whole = await spread.publish(islice(lost, plan.list_cards), base=0)
         bench.tell(f"publishing a change of {DELTA_CARDS} cards")
