@@ -27,6 +27,7 @@ from engine.decisions import decide
 from engine.errors import Reason
 from engine.moment import Moment, moment
 from engine.resend import difference
+from engine.rules.purses import RulesOn
 from engine.seen import Seen
 from engine.transaction import Entry, Transaction
 from protocol.errors import BusyReason
@@ -79,6 +80,7 @@ class Shard:
     Args:
       store: journal, views and book of this shard.
       now_ms: the host's clock, milliseconds since 1970.
+      rules_on: finds the rules of a day.
       clock: seconds, for the age of what waits.
 
     Attributes:
@@ -94,6 +96,7 @@ class Shard:
         store: ShardStore,
         *,
         now_ms: Callable[[], int],
+        rules_on: RulesOn,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self.store = store
@@ -104,6 +107,7 @@ class Shard:
         self.failure: Exception | None = None
         self.work = trio.Event()
         self._now_ms = now_ms
+        self._rules_on = rules_on
         self._clock = clock
         self._open = OpenBlock(store.book.position)
         self._committing: OpenBlock | None = None
@@ -188,7 +192,7 @@ class Shard:
 
     def now(self) -> Moment:
         """Return the moment of a decision; the journal's time never runs backwards."""
-        return moment(max(self._now_ms(), self.book.decided_ms))
+        return moment(max(self._now_ms(), self.book.decided_ms), self._rules_on)
 
     def _decide(
         self, now: Moment, terminal: str, transaction: Transaction, *, trial: bool = False

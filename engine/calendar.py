@@ -16,14 +16,19 @@ def day_of(time_ms: int) -> int:
     return (time_ms + WIB_OFFSET_MS) // DAY_MS
 
 
-def day_of_date(year: int, month: int, day: int) -> int:
+def day_of_date(when: date) -> int:
     """Return a calendar day in the same count."""
-    return date(year, month, day).toordinal() - _UNIX_EPOCH_ORDINAL
+    return when.toordinal() - _UNIX_EPOCH_ORDINAL
+
+
+def date_of_day(day: int) -> date:
+    """Return the calendar day of a day in this count."""
+    return date.fromordinal(day + _UNIX_EPOCH_ORDINAL)
 
 
 def month_of(day: int) -> int:
     """Return the month of a day as `year * 12 + month - 1`, so that months can be compared."""
-    when = date.fromordinal(day + _UNIX_EPOCH_ORDINAL)
+    when = date_of_day(day)
     return when.year * 12 + when.month - 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from engine.calendar import day_and_month
-from engine.rules.purses import PurseRules, purse_rules_on
+from engine.rules.purses import PurseRules, RulesOn
 
 
 class Moment(Struct, frozen=True, gc=False):
@@ -17,7 +17,7 @@ class Moment(Struct, frozen=True, gc=False):
     rules: PurseRules
 
 
-def moment(now_ms: int) -> Moment:
+def moment(now_ms: int, rules_on: RulesOn) -> Moment:
     """Return the moment of a clock reading in milliseconds since 1970 (UTC)."""
     day, month = day_and_month(now_ms)
-    return Moment(now_ms, day, month, purse_rules_on(day))
+    return Moment(now_ms, day, month, rules_on(day))

@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "backup": "ops.commands.backup",
     "restore": "ops.commands.backup",
     "keys": "ops.commands.keys",
+    "rules": "ops.commands.rules",
     "exceptions": "ops.commands.exceptions",
     "feed": "ops.commands.feed",
     "export": "ops.commands.export",

@@ -94,6 +94,7 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     names = {"DIR": "DIR", "FILE.csv": str(file)}
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
+    (tmp_path / "DECREES").mkdir()
     tools = [command for _, command in ALL if command.startswith("openssl ")]
     ours = {command for _, command in ALL if not command.startswith(("make ", "openssl "))}
     gate = Gate("GATE-02")

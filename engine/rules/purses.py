@@ -1,20 +1,20 @@
-"""Limits of purses, with their dates and legal basis.
+"""Limits of purses, as the rules of a day set them.
 
 Where the law sets no limit the field is None. All amounts in rupiah.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from engine.calendar import day_of_date
-
-Grade: TypeAlias = Literal["A", "B", "C", "D"]
-"""How sure it is: A official text, B several reports agree, C one report, D general knowledge."""
+from engine.calendar import date_of_day
+from engine.rules.kinds import Grade, PurseLimit
+from engine.rules.reading import Fault, RulesInvalid
+from engine.rules.rulebook import Rulebook
 
 
 class PurseLimits(Struct, frozen=True, kw_only=True):
@@ -22,7 +22,7 @@ class PurseLimits(Struct, frozen=True, kw_only=True):
 
     Attributes:
       rule: name and version, under which a decision cites these limits.
-      source: the legal basis.
+      source: where the figures are from.
       grade: of the weakest figure among them.
       floor_rp: lowest balance that an authorisation may leave.
       ceiling_rp: highest balance that an authorisation may reach.
@@ -41,16 +41,14 @@ class PurseLimits(Struct, frozen=True, kw_only=True):
 
 
 class PurseRules(Struct, frozen=True, kw_only=True):
-    """The limits in force from a day on.
+    """The limits in force on a day.
 
     Attributes:
-      valid_from_day: as counted by engine.calendar.
       unregistered, registered: for a card's own purse.
       programme: for the purse of a programme that is not listed in `programmes`.
       programmes: limits of single programmes, by name.
     """
 
-    valid_from_day: int
     unregistered: PurseLimits
     registered: PurseLimits
     programme: PurseLimits
@@ -63,54 +61,75 @@ class PurseRules(Struct, frozen=True, kw_only=True):
         return self.registered if registered else self.unregistered
 
 
-_PROGRAMME: Final = PurseLimits(
-    rule="purse.programme@2017-10",
-    source="set by each programme: Pergub DKI Jakarta 145/2017, Pasal 6(1)a",
-    grade="A",
-)
-_UNREGISTERED: Final = PurseLimits(
-    rule="purse.unregistered@2018-05",
-    source="PBI 20/6/PBI/2018",
-    grade="D",
-    ceiling_rp=2_000_000,
-    receive_month_rp=20_000_000,
-)
+PURSES: Final = ("unregistered", "registered", "programme")
+"""Those that every card has or may have."""
 
-PURSE_RULES: Final = (
-    PurseRules(
-        valid_from_day=0,
-        unregistered=_UNREGISTERED,
-        registered=PurseLimits(
-            rule="purse.registered@2018-05",
-            source="PBI 20/6/PBI/2018",
-            grade="B",
-            ceiling_rp=10_000_000,
-            receive_month_rp=20_000_000,
-        ),
-        programme=_PROGRAMME,
-    ),
-    PurseRules(
-        valid_from_day=day_of_date(2022, 7, 1),
-        unregistered=_UNREGISTERED,
-        registered=PurseLimits(
-            rule="purse.registered@2022-07",
-            source="PBI 20/6/PBI/2018; Bank Indonesia, 18/19 April 2022, from 1 July 2022",
-            grade="B",
-            ceiling_rp=20_000_000,
-            receive_month_rp=40_000_000,
-        ),
-        programme=_PROGRAMME,
-    ),
-)
-"""Oldest first; the first has no beginning."""
+RulesOn: TypeAlias = Callable[[int], PurseRules]
+"""Finds the limits in force on a day of Jakarta: limits change at midnight."""
 
 
-def in_force(rules: Sequence[PurseRules], day: int) -> PurseRules:
-    """Return the newest of some rules, oldest first, that had begun on a day of Jakarta."""
-    return next(newest for newest in reversed(rules) if newest.valid_from_day <= day)
+def purse_rules(rulebook: Rulebook) -> RulesOn:
+    """Return what finds the limits that a rulebook sets; it remembers those of some days.
+
+    Before the first version of a limit that version holds: no law of before is in the book, and a
+    card whose clock is wrong is no card without limits.
+
+    Raises:
+      RulesInvalid: it sets none for one of the purses of a card.
+    """
+    begins = max(_begin(rulebook, purse) for purse in PURSES)
+    for day in rulebook.changes():
+        _check_complete(rulebook, max(day, begins))
+
+    @lru_cache(maxsize=64)
+    def on(day: int) -> PurseRules:
+        limits = rulebook.of_kind(PurseLimit, max(day, begins))
+        general = {rule.purse: _limits(rule) for rule in limits if rule.programme is None}
+        return PurseRules(
+            unregistered=general["unregistered"],
+            registered=general["registered"],
+            programme=general["programme"],
+            programmes={rule.programme: _limits(rule) for rule in limits if rule.programme},
+        )
+
+    return on
 
 
-@lru_cache(maxsize=64)
-def purse_rules_on(day: int) -> PurseRules:
-    """Return the rules in force on a day of Jakarta: limits change at midnight."""
-    return in_force(PURSE_RULES, day)
+def _check_complete(rulebook: Rulebook, day: int) -> None:
+    limits = rulebook.of_kind(PurseLimit, day)
+    found = {rule.purse for rule in limits if rule.programme is None}
+    for purse in PURSES:
+        if purse not in found:
+            raise _without(purse, f" on {date_of_day(day)}")
+
+
+def _begin(rulebook: Rulebook, purse: str) -> int:
+    days = [
+        version.first_day
+        for rule_id in rulebook.ids
+        for version in rulebook.versions(rule_id)
+        if isinstance(version.rule, PurseLimit)
+        and version.rule.purse == purse
+        and version.rule.programme is None
+    ]
+    if not days:
+        raise _without(purse, "")
+    return min(days)
+
+
+def _without(purse: str, when: str) -> RulesInvalid:
+    what = f"no rule of the kind purse_limit holds for {purse} purses{when}"
+    return RulesInvalid([Fault("rules", 0, "", what)])
+
+
+def _limits(rule: PurseLimit) -> PurseLimits:
+    return PurseLimits(
+        rule=rule.version,
+        source=rule.source,
+        grade=rule.grade,
+        floor_rp=rule.floor_rp,
+        ceiling_rp=rule.ceiling_rp,
+        spend_day_rp=rule.spend_day_rp,
+        spend_month_rp=rule.spend_month_rp,
+        receive_month_rp=rule.receive_month_rp,
+    )

@@ -19,9 +19,11 @@ from rich.console import Console
 
 from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
+from engine.rules.purses import purse_rules
 from ops.endings import leaves
 from ops.node import Listening, is_loopback, run_node
 from ops.output import emit, json_option
+from ops.rulebook import rulebook_in, rules_option
 from ops.tls_files import TlsFiles
 from storage.errors import StorageError
 
@@ -78,6 +80,7 @@ class Address(click.ParamType[tuple[str, int]]):
     type=PEM_FILE,
     help="Certificate of the node, and those behind it; then it may listen on any address.",
 )
+@rules_option
 @click.option("--tls-key", type=PEM_FILE, help="Key of the certificate.")
 @click.option(
     "--client-ca",
@@ -86,9 +89,10 @@ class Address(click.ParamType[tuple[str, int]]):
 )
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too.")
 @json_option
-def serve(
+def serve(  # noqa: PLR0913 one for each option
     data: Path,
     listen: tuple[str, int],
+    rules_in: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
     client_ca: Path | None,
@@ -109,6 +113,7 @@ def serve(
     logging.getLogger("websockets").setLevel(logging.WARNING)
     host, port = listen
     tls = _tls_files(tls_cert, tls_key, client_ca)
+    rules_on = purse_rules(rulebook_in(rules_in))
     if not is_loopback(host):
         _check_open_to_all(host, tls, dev=dev)
 
@@ -120,7 +125,14 @@ def serve(
 
     if until_eof:
         threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-    node = partial(run_node, data, host, port, dev=dev, on_listening=on_listening, tls=tls)
+    node = partial(
+        run_node,
+        *(data, host, port),
+        dev=dev,
+        on_listening=on_listening,
+        rules_on=rules_on,
+        tls=tls,
+    )
     try:
         trio.run(_serve, node)
     except (StorageError, CertificateUnusable) as error:

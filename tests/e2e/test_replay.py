@@ -10,10 +10,10 @@ import pytest
 
 from ops.node_process import NodeProcess
 from tests.e2e.commands import run, run_json
-from tests.e2e.reference import reference
 from tests.e2e.trip_files import HEADER, row, write
+from tests.reference import reference
 
-HALF_MONTH = "taps-2023-04-01..15.csv"
+HALF_MONTH = "transjakarta/taps-2023-04-01..15.csv"
 TRIPS = [
     row("A1", "180062659848800", "emoney"),
     row("A2", "180062659848800", "emoney", at="2023-04-03 17:00:00", out_at="2023-04-03 17:40:00"),
@@ -160,7 +160,7 @@ def test_the_whole_half_month_reconciles_and_again_posts_nothing(
 def test_the_public_file_that_a_spreadsheet_had_is_refused(
     node: NodeProcess, tmp_path: Path
 ) -> None:
-    source = reference("taps-damaged-by-a-spreadsheet.csv")
+    source = reference("transjakarta/taps-damaged-by-a-spreadsheet.csv")
     done = run("replay", source, "--url", node.url, home=tmp_path)
     assert done.returncode == 1
     assert "nothing was sent" in done.stderr

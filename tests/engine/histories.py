@@ -7,7 +7,7 @@ the two numbers replay it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 from typing import Final, Literal, TypeAlias
 
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from engine.book import Book
 from engine.calendar import day_of, day_of_date
-from engine.rules.purses import PurseRules, in_force
+from engine.rules.purses import PurseRules
 from engine.transaction import (
     Adjustment,
     Block,
@@ -44,10 +44,10 @@ from tests.engine.auditor import Auditor
 from tests.engine.figures import day_in_jakarta
 from tests.engine.ledger import RULES, Ledger, wib_ms
 
+LATER_DAY: Final = day_of_date(date(2024, 2, 1))
 # Limits change in the middle of what the histories tell of.
 LATER: Final = replace(
     RULES,
-    valid_from_day=day_of_date(2024, 2, 1),
     unregistered=replace(RULES.unregistered, rule="test.later", ceiling_rp=150, spend_day_rp=60),
 )
 START_MS: Final = wib_ms(2024, 1, 29, 22)
@@ -72,7 +72,7 @@ Leg: TypeAlias = Literal["both", "bank", "chip"]
 
 def rules_at(now_ms: int) -> PurseRules:
     """Return the limits in force at a moment of the histories."""
-    return in_force((RULES, LATER), day_of(now_ms))
+    return LATER if day_of(now_ms) >= LATER_DAY else RULES
 
 
 class Teller:

@@ -21,7 +21,6 @@ WIB = timezone(timedelta(hours=7))
 _LIMITS = PurseLimits(rule="test.unregistered", source="these tests", grade="A", ceiling_rp=200)
 _UNREGISTERED = replace(_LIMITS, spend_day_rp=100, spend_month_rp=250, receive_month_rp=400)
 RULES = PurseRules(
-    valid_from_day=0,
     unregistered=_UNREGISTERED,
     registered=replace(_UNREGISTERED, rule="test.registered", floor_rp=-20, ceiling_rp=500),
     programme=replace(_LIMITS, rule="test.programme", ceiling_rp=None),

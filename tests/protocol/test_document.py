@@ -23,7 +23,7 @@ from engine.accounts import AccountKind
 from engine.errors import Reason
 from engine.fleet.commands import CommandBody
 from engine.keys import Role
-from engine.rules.purses import PURSE_RULES
+from engine.rules.kinds import PurseLimit
 from engine.transaction import Entry, Intent, Transaction
 from protocol import limits
 from protocol.codec import decode
@@ -45,6 +45,7 @@ from protocol.messages import (
 )
 from protocol.rights import RIGHTS, Right
 from protocol.websocket import NO_ROOM, ServerWebSocket
+from tests.engine.rules_here import RULEBOOK
 from tests.protocol import document, matrix
 from tests.protocol.peer import UPGRADE, open_websocket, pack
 from tests.protocol.small_node import CLOCK_MS, KEY, NONCE, SmallBook, SmallNode
@@ -112,9 +113,9 @@ def test_results_are_those_of_the_program() -> None:
 def test_rules_are_those_of_the_program() -> None:
     cited = {value for name, value in vars(verdict).items() if "RULE" in name or "RETURN" in name}
     limits_of_purses = {
-        limits_of.rule.partition("@")[0]
-        for rules in PURSE_RULES
-        for limits_of in (rules.programme, rules.registered, rules.unregistered)
+        rule_id
+        for rule_id in RULEBOOK.ids
+        if isinstance(RULEBOOK.versions(rule_id)[0].rule, PurseLimit)
     }
     assert set(document.names("rule")) == cited | limits_of_purses
 

@@ -1,62 +1,69 @@
-"""The limits of Bank Indonesia as they stand in the tables, and when they changed."""
+"""The limits of Bank Indonesia as the rules have them, and when they changed."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.calendar import day_of, day_of_date
-from engine.rules.purses import PURSE_RULES, PurseLimits, in_force, purse_rules_on
+from engine.rules.purses import purse_rules
+from engine.rules.reading import RulesInvalid
+from engine.rules.rulebook import Rulebook
 from tests.engine.ledger import RULES, wib_ms
+from tests.engine.rules.written import limit, written
+from tests.engine.rules_here import RULES_ON
 
-
-def all_limits() -> list[PurseLimits]:
-    return [
-        limits
-        for rules in PURSE_RULES
-        for limits in (rules.unregistered, rules.registered, rules.programme)
-    ]
+EVERY = (limit("unregistered"), limit("registered"), limit("programme"))
 
 
 def test_limits_of_registered_cards_rose_at_midnight_of_july_2022() -> None:
     midnight_ms = wib_ms(2022, 7, 1)
-    before = purse_rules_on(day_of(midnight_ms - 1)).registered
-    after = purse_rules_on(day_of(midnight_ms)).registered
+    before = RULES_ON(day_of(midnight_ms - 1)).registered
+    after = RULES_ON(day_of(midnight_ms)).registered
     assert (before.ceiling_rp, before.receive_month_rp) == (10_000_000, 20_000_000)
     assert (after.ceiling_rp, after.receive_month_rp) == (20_000_000, 40_000_000)
+    assert (before.rule, after.rule) == (
+        "purse.registered@2018-05-04",
+        "purse.registered@2022-07-01",
+    )
 
 
 @pytest.mark.parametrize("year", [1970, 2019, 2024, 9999])
 def test_limits_of_unregistered_cards_have_stayed(year: int) -> None:
-    limits = purse_rules_on(day_of_date(year, 1, 1)).unregistered
+    limits = RULES_ON(day_of_date(date(year, 1, 1))).unregistered
     assert (limits.floor_rp, limits.ceiling_rp) == (0, 2_000_000)
     assert limits.receive_month_rp == 20_000_000
     assert limits.spend_day_rp is limits.spend_month_rp is None
 
 
 def test_a_programmes_purse_has_no_limit_but_zero_unless_the_programme_sets_one() -> None:
-    limits = purse_rules_on(day_of_date(2024, 1, 1)).limits_of("kjp", registered=True)
+    limits = RULES_ON(day_of_date(date(2024, 1, 1))).limits_of("kjp", registered=True)
     assert (limits.floor_rp, limits.ceiling_rp, limits.receive_month_rp) == (0, None, None)
 
 
-@given(st.integers(0, 100_000))
-def test_the_rules_of_a_day_are_the_newest_that_had_begun(day: int) -> None:
-    begun = [rules for rules in PURSE_RULES if rules.valid_from_day <= day]
-    assert purse_rules_on(day) is in_force(PURSE_RULES, day) is begun[-1]
+def test_a_programme_sets_limits_of_its_own_from_a_day_on() -> None:
+    own = limit("programme", 'programme = "kjp"\nspend_month_rp = 5', since="2020-01-01")
+    on = purse_rules(Rulebook([written("a", *EVERY, own)]))
+    day = day_of_date(date(2020, 1, 1))
+    assert on(day).limits_of("kjp", registered=False).spend_month_rp == 5
+    assert on(day).limits_of("food", registered=False).spend_month_rp is None
+    assert on(day - 1).limits_of("kjp", registered=False).spend_month_rp is None
 
 
-def test_rules_stand_in_order_and_the_first_has_no_beginning() -> None:
-    assert PURSE_RULES[0].valid_from_day == 0
-    assert all(old.valid_from_day < new.valid_from_day for old, new in pairwise(PURSE_RULES))
+def test_what_is_not_enabled_sets_no_limit() -> None:
+    now = limit("registered", "ceiling_rp = 9")
+    later = limit("registered", "ceiling_rp = 7\nenabled = false", since="2020-01-01")
+    on = purse_rules(Rulebook([written("a", *EVERY[::2], now), written("b", later)]))
+    assert on(day_of_date(date(2021, 1, 1))).registered.ceiling_rp == 9
 
 
-def test_one_name_stands_for_one_set_of_limits_and_has_a_source() -> None:
-    by_name = {limits.rule: limits for limits in all_limits()}
-    assert all(by_name[limits.rule] == limits for limits in all_limits())
-    assert all(limits.source for limits in all_limits())
+def test_every_purse_that_a_card_has_needs_a_limit() -> None:
+    with pytest.raises(RulesInvalid, match="holds for programme purses"):
+        purse_rules(Rulebook([written("a", *EVERY[:2])]))
+    ends = limit("registered", "", until="2023-04-05")
+    with pytest.raises(RulesInvalid, match="for registered purses on 2023-04-06"):
+        purse_rules(Rulebook([written("a", *EVERY[::2], ends)]))
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "transjakarta"
+DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
 def reference(name: str) -> Path:
     """Return a file of the reference data; without it the test is left out, but not in CI."""
-    path = REAL / name
+    path = DATA / name
     if not path.exists():
         reason = f"the reference data is not beside this checkout: {path}"
         if os.environ.get("CI"):

@@ -1,0 +1,363 @@
+"""The kinds of rules that an instrument may hold, and what each of them says.
+
+A rule is a table of a TOML file. Its `kind` chooses one of the types here, whose fields it has.
+Money is whole rupiah, distances are metres, times are those of Jakarta.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from itertools import pairwise
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+Grade: TypeAlias = Literal["A", "B", "C", "D"]
+"""How sure it is: A official text, B several reports agree, C one report, D general knowledge."""
+
+Service: TypeAlias = Literal[
+    "transjakarta_brt",
+    "transjakarta_non_brt",
+    "mikrotrans",
+    "royaltrans",
+    "mrt",
+    "lrt_jakarta",
+    "lrt_jabodebek",
+    "krl",
+]
+Services: TypeAlias = Annotated[tuple[Service, ...], Meta(min_length=1)]
+Days: TypeAlias = Literal["all", "workdays", "off_days"]
+"""Workdays are Monday to Friday but for holidays; off days are the others."""
+
+RuleId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=48)]
+Name: TypeAlias = Annotated[str, Meta(pattern=r"^[a-z0-9_]+$", max_length=48)]
+Sentence: TypeAlias = Annotated[str, Meta(min_length=1, max_length=400)]
+Rupiah: TypeAlias = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Percent: TypeAlias = Annotated[int, Meta(ge=0, le=100)]
+Positive: TypeAlias = Annotated[int, Meta(ge=1)]
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all tables of a file have in common: a field that is not known is an error."""
+
+
+class RuleHead(_Table, frozen=True, kw_only=True, tag_field="kind"):
+    """What all rules have.
+
+    Attributes:
+      id: its name, the same in all versions.
+      article: where it stands in the instrument.
+      valid_from: the first day on which it holds.
+      valid_to: the last, where it ends without a newer version; None: until there is one.
+      grade, source: how sure its figures are, and where they are from.
+      says_id, says_en: it in a sentence, in Indonesian and in English.
+      enabled: whether it is applied; one that is not is there to be rehearsed.
+    """
+
+    id: RuleId
+    article: Sentence
+    valid_from: date
+    valid_to: date | None = None
+    grade: Grade
+    source: Sentence
+    says_id: Sentence
+    says_en: Sentence
+    enabled: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a period that ends before it begins."""
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
+
+    @property
+    def version(self) -> str:
+        """The name under which a decision cites it: id and first day."""
+        return f"{self.id}@{self.valid_from.isoformat()}"
+
+
+class Window(_Table, frozen=True, kw_only=True):
+    """A part of the day at which something costs another amount; `until` is no part of it."""
+
+    since: time
+    until: time
+    days: Days = "all"
+    amount_rp: Rupiah
+
+    def __post_init__(self) -> None:
+        """Refuse a window that ends before it begins."""
+        if self.until <= self.since:
+            raise ValueError(f"until {self.until} is not after since {self.since}")
+
+
+# --- fares --------------------------------------------------------------------------------------
+
+
+class FlatFare(RuleHead, frozen=True, kw_only=True, tag="flat_fare"):
+    """One amount for a ride, another one in some hours."""
+
+    services: Services
+    amount_rp: Rupiah
+    windows: tuple[Window, ...] = ()
+
+
+class TableFare(RuleHead, frozen=True, kw_only=True, tag="table_fare"):
+    """An amount for each pair of stations: a row for each that a ride begins at."""
+
+    services: Services
+    stations: Annotated[tuple[Sentence, ...], Meta(min_length=2)]
+    amounts_rp: tuple[tuple[Rupiah, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a table that is not square, or names a station twice."""
+        super().__post_init__()
+        count = len(self.stations)
+        if len(set(self.stations)) != count:
+            raise ValueError("stations: one stands there twice")
+        if len(self.amounts_rp) != count:
+            raise ValueError(f"amounts_rp has {len(self.amounts_rp)} rows for {count} stations")
+        for number, row in enumerate(self.amounts_rp):
+            if len(row) != count:
+                at = self.stations[number]
+                raise ValueError(f"amounts_rp from {at} has {len(row)} amounts for {count}")
+
+
+class DistanceFare(RuleHead, frozen=True, kw_only=True, tag="distance_fare"):
+    """An amount for the first metres, and one for each step begun beyond them.
+
+    Attributes:
+      cap_rp: the most of a ride; None: there is none.
+      caps: other caps in some hours, of the moment at which the ride begins.
+      same_station_min: a ride that ends where it began costs the least within so many minutes, and
+        the cap after; None: it costs what the distance says.
+    """
+
+    services: Services
+    first_m: Positive
+    first_rp: Rupiah
+    step_m: Positive
+    step_rp: Rupiah
+    cap_rp: Rupiah | None = None
+    caps: tuple[Window, ...] = ()
+    same_station_min: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse hours with a cap, and no cap for the others."""
+        super().__post_init__()
+        if self.cap_rp is None and (self.caps or self.same_station_min):
+            raise ValueError("caps and same_station_min need a cap_rp")
+
+
+class IntegratedFare(RuleHead, frozen=True, kw_only=True, tag="integrated_fare"):
+    """One fare for a journey over several services.
+
+    Attributes:
+      services_min: a journey over fewer of them keeps the fares of their own.
+      base_rp: paid once.
+      km_rp: for a kilometre.
+      window_min: from the first tap-in to the last tap-out; what is beyond begins a new package.
+    """
+
+    services: Services
+    services_min: Positive
+    base_rp: Rupiah
+    km_rp: Rupiah
+    cap_rp: Rupiah
+    window_min: Positive
+
+
+class Journey(RuleHead, frozen=True, kw_only=True, tag="journey"):
+    """What a ride needs, and what becomes of one that is not tapped out.
+
+    Attributes:
+      balance_min_rp: on the card at a tap-in; cards that ride free need none.
+      missing_out: at the next tap-in the card is refused until it is reset, or the ride is taken
+        to have ended.
+      double_tap_s: a second tap within it, at the same place, is the same tap.
+    """
+
+    services: Services
+    balance_min_rp: Rupiah
+    missing_out: Literal["refuse", "complete"]
+    double_tap_s: Annotated[int, Meta(ge=0, le=3600)]
+
+
+class FreeRide(RuleHead, frozen=True, kw_only=True, tag="free_ride"):
+    """A group of people for whom a programme pays the fare, or a part of it.
+
+    Attributes:
+      number: of the group in the instrument.
+      percent: of the fare that the programme pays.
+      card_months: how long a card of the group is good for.
+    """
+
+    number: Positive
+    group: Name
+    programme: Name
+    services: Services
+    percent: Percent
+    card_months: Positive
+
+
+# --- money --------------------------------------------------------------------------------------
+
+
+class PurseLimit(RuleHead, frozen=True, kw_only=True, tag="purse_limit"):
+    """What a purse may hold, spend and receive; a field that is left out sets no limit.
+
+    Attributes:
+      purse: a card's own, by its registration, or one of a programme.
+      programme: the one it is about; left out: every one without a rule of its own.
+    """
+
+    purse: Literal["unregistered", "registered", "programme"]
+    programme: Name | None = None
+    floor_rp: Rupiah = 0
+    ceiling_rp: Rupiah | None = None
+    spend_day_rp: Rupiah | None = None
+    spend_month_rp: Rupiah | None = None
+    receive_month_rp: Rupiah | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a programme where the purse is a card's own."""
+        super().__post_init__()
+        if self.programme is not None and self.purse != "programme":
+            raise ValueError(f"programme: the purse is {self.purse}")
+
+
+class FeeStep(_Table, frozen=True, kw_only=True):
+    """The fee of a top-up of up to an amount; without one, of any amount above those before."""
+
+    up_to_rp: Rupiah | None = None
+    fee_rp: Rupiah
+
+
+class TopUpFee(RuleHead, frozen=True, kw_only=True, tag="top_up_fee"):
+    """The most that a top-up may cost: `on_us` at the card's own bank, `off_us` elsewhere."""
+
+    channel: Literal["on_us", "off_us"]
+    steps: Annotated[tuple[FeeStep, ...], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Refuse steps out of order, or that leave amounts without a fee."""
+        super().__post_init__()
+        *bounded, last = self.steps
+        bounds = [step.up_to_rp for step in bounded]
+        if last.up_to_rp is not None or None in bounds:
+            raise ValueError("steps: the last one has no up_to_rp, and all others have")
+        if any(one >= other for one, other in pairwise(filter(None, bounds))):
+            raise ValueError("steps: up_to_rp has to grow")
+
+
+# --- programmes ---------------------------------------------------------------------------------
+
+
+class Allowance(RuleHead, frozen=True, kw_only=True, tag="allowance"):
+    """What a programme puts on a card.
+
+    Attributes:
+      level: whom it is for, within the programme.
+      every: how often.
+      amount_rp: in all; it is the sum of the other two where those are there.
+      routine_rp: may be spent at once; cash comes out of it.
+      periodic_rp: is for certain times of the year.
+      cash_month_rp: the most of it that may be taken in cash in a month.
+      tuition_rp: paid to the school beside it, where that is a private one.
+    """
+
+    programme: Name
+    level: Name
+    every: Literal["month", "semester"]
+    amount_rp: Rupiah
+    routine_rp: Rupiah | None = None
+    periodic_rp: Rupiah | None = None
+    cash_month_rp: Rupiah = 0
+    tuition_rp: Rupiah = 0
+
+    def __post_init__(self) -> None:
+        """Refuse parts that are not the whole."""
+        super().__post_init__()
+        parts = (self.routine_rp, self.periodic_rp)
+        if parts != (None, None):
+            sum_rp = sum(filter(None, parts))
+            if sum_rp != self.amount_rp:
+                text = f"routine_rp and periodic_rp are {sum_rp}, amount_rp is {self.amount_rp}"
+                raise ValueError(text)
+
+
+class SpendingList(RuleHead, frozen=True, kw_only=True, tag="spending_list"):
+    """What the money of a programme may be spent on, and where."""
+
+    programme: Name
+    merchant_kinds: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    goods: Annotated[tuple[Name, ...], Meta(min_length=1)]
+
+
+class Item(_Table, frozen=True, kw_only=True):
+    """Goods at a price for those who are entitled to them."""
+
+    name: Name
+    what: Sentence
+    price_rp: Rupiah
+
+
+class ItemQuota(RuleHead, frozen=True, kw_only=True, tag="item_quota"):
+    """Goods at a price of the programme: each of them so often a month."""
+
+    programme: Name
+    per_month: Positive
+    items: Annotated[tuple[Item, ...], Meta(min_length=1)]
+    sellers: tuple[Name, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse goods that stand there twice."""
+        super().__post_init__()
+        if len({item.name for item in self.items}) != len(self.items):
+            raise ValueError("items: one stands there twice")
+
+
+class Waiver(RuleHead, frozen=True, kw_only=True, tag="waiver"):
+    """A part of a charge that is not asked for.
+
+    Attributes:
+      charge: what for.
+      percent: of it.
+      covers_not: what is asked for all the same.
+      carries_forward: whether what was paid already counts for later.
+    """
+
+    programme: Name
+    charge: Name
+    percent: Percent
+    covers_not: tuple[Name, ...] = ()
+    carries_forward: bool = False
+
+
+Rule: TypeAlias = (
+    FlatFare
+    | TableFare
+    | DistanceFare
+    | IntegratedFare
+    | Journey
+    | FreeRide
+    | PurseLimit
+    | TopUpFee
+    | Allowance
+    | SpendingList
+    | ItemQuota
+    | Waiver
+)
+
+
+class InstrumentHead(_Table, frozen=True, kw_only=True):
+    """A law, a decree or a decision that rules are from.
+
+    Attributes:
+      id: its name, which is that of its file.
+      title: as it is cited.
+      about_id, about_en: what it is about, in Indonesian and in English.
+    """
+
+    id: Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=48)]
+    title: Sentence
+    about_id: Sentence
+    about_en: Sentence

@@ -1,0 +1,201 @@
+"""`jakarta-one rules`: what the law says, as the engine has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from engine.calendar import date_of_day, day_of_date
+from engine.rules.kinds import RuleHead
+from engine.rules.reading import Fault, RulesInvalid
+from engine.rules.rulebook import Rulebook, Version
+from ops.output import emit, json_option
+from ops.rulebook import load_rulebook, rulebook_in, rules_option
+
+WIB: Final = timezone(timedelta(hours=7))
+_HEAD: Final = frozenset(RuleHead.__struct_fields__)
+
+on_option = click.option(
+    "--on",
+    "when",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day, as 2026-11-28. Today if not given.",
+)
+
+
+@click.group()
+def rules() -> None:
+    """Look at the rules: fares, limits, concessions, each with its dates and its article."""
+
+
+@rules.command()
+@rules_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, rules_in: Path | None, *, as_json: bool) -> None:
+    """Check instruments: every field, every date, and that no two of them contradict each other.
+
+    Each fault is told with its file, line and rule; the exit status is 1 if there is one.
+
+    \b
+    Example:
+      jakarta-one rules check --rules DECREES
+    """
+    faults: Sequence[Fault] = ()
+    counts = (0, 0)
+    try:
+        rulebook = load_rulebook(rules_in)
+        counts = len(rulebook.instruments), sum(1 for _ in _all(rulebook))
+    except RulesInvalid as invalid:
+        faults = invalid.faults
+    told: dict[str, object] = {
+        "valid": not faults,
+        "instruments": counts[0],
+        "versions": counts[1],
+        "faults": [fault._asdict() for fault in faults],
+    }
+    emit(told, as_json=as_json, render=partial(_render_check, counts=counts, faults=faults))
+    ctx.exit(1 if faults else 0)
+
+
+@rules.command(name="list")
+@rules_option
+@on_option
+@click.option("--all", "every", is_flag=True, help="All versions, also those of other days.")
+@json_option
+def list_rules(rules_in: Path | None, when: datetime | None, *, every: bool, as_json: bool) -> None:
+    """List the rules that hold on a day.
+
+    \b
+    Example:
+      jakarta-one rules list --on 2022-10-04
+    """
+    rulebook = rulebook_in(rules_in)
+    versions = list(_all(rulebook)) if every else rulebook.in_force(_day(when))
+    told = {"on": None if every else _on(when).isoformat(), "rules": [_row(v) for v in versions]}
+    emit(told, as_json=as_json, render=partial(_render_list, versions=versions))
+
+
+@rules.command()
+@click.argument("rule")
+@rules_option
+@on_option
+@json_option
+def explain(rule: str, rules_in: Path | None, when: datetime | None, *, as_json: bool) -> None:
+    """Tell all about a rule, in Indonesian and in English: on a day, or in all its versions.
+
+    \b
+    Example:
+      jakarta-one rules explain fare.integrated
+    """
+    rulebook = rulebook_in(rules_in)
+    versions: Sequence[Version] = rulebook.versions(rule)
+    if not versions:
+        raise click.BadParameter(f"there is no rule {rule}", param_hint="RULE")
+    if when is not None:
+        found = rulebook.on(rule, _day(when))
+        if found is None:
+            raise click.ClickException(f"{rule} did not hold on {_on(when)}")
+        versions = [found]
+    told = {"rule": rule, "versions": [_whole(version) for version in versions]}
+    emit(told, as_json=as_json, render=partial(_render_explain, versions=versions))
+
+
+def _all(rulebook: Rulebook) -> list[Version]:
+    return [version for rule_id in rulebook.ids for version in rulebook.versions(rule_id)]
+
+
+def _on(when: datetime | None) -> date:
+    return datetime.now(WIB).date() if when is None else when.date()
+
+
+def _day(when: datetime | None) -> int:
+    return day_of_date(_on(when))
+
+
+# --- telling ------------------------------------------------------------------------------------
+
+
+def _until(version: Version) -> str | None:
+    return None if version.last_day is None else date_of_day(version.last_day).isoformat()
+
+
+def _row(version: Version) -> dict[str, object]:
+    rule = version.rule
+    return {
+        "rule": rule.version,
+        "kind": rule.__struct_config__.tag,
+        "since": rule.valid_from.isoformat(),
+        "until": _until(version),
+        "grade": rule.grade,
+        "enabled": rule.enabled,
+        "instrument": version.instrument.head.id,
+        "says_id": rule.says_id,
+        "says_en": rule.says_en,
+    }
+
+
+def _figures(version: Version) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(version.rule)
+    return {
+        name: value
+        for name, value in fields.items()
+        if name not in {*_HEAD, "kind"} and value is not None
+    }
+
+
+def _whole(version: Version) -> dict[str, object]:
+    head, rule = version.instrument.head, version.rule
+    return {
+        **_row(version),
+        "title": head.title,
+        "about_id": head.about_id,
+        "about_en": head.about_en,
+        "article": rule.article,
+        "source": rule.source,
+        "place": version.place,
+        "figures": _figures(version),
+    }
+
+
+def _render_check(console: Console, counts: tuple[int, int], faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        console.print(str(fault), highlight=False, markup=False, soft_wrap=True)
+    if not faults:
+        instruments, versions = counts
+        console.print(f"{versions} versions of rules in {instruments} instruments: all are valid")
+
+
+def _render_list(console: Console, versions: Sequence[Version]) -> None:
+    table = Table("rule", "until", "", "instrument", box=None, pad_edge=False)
+    for version in versions:
+        rule = version.rule
+        off = "" if rule.enabled else " (off)"
+        table.add_row(
+            rule.version + off, _until(version) or "", rule.grade, version.instrument.head.id
+        )
+    console.print(table)
+
+
+def _render_explain(console: Console, versions: Sequence[Version]) -> None:
+    for version in versions:
+        rule, head = version.rule, version.instrument.head
+        until = f"to {_until(version)}" if version.last_day is not None else "on"
+        lines = [
+            f"{rule.version}, from {rule.valid_from} {until}, grade {rule.grade}",
+            f"  {head.title}, {rule.article}",
+            f"  ({head.about_id}; {head.about_en})",
+            f"  {rule.says_id}",
+            f"  {rule.says_en}",
+            f"  source: {rule.source} ({version.place})",
+        ]
+        lines += [f"    {name} = {value}" for name, value in _figures(version).items()]
+        console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)

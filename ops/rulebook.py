@@ -1,0 +1,84 @@
+"""The rulebook of a node: the instruments that come with the program, and those of a folder."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import click
+
+from engine.rules.purses import purse_rules
+from engine.rules.reading import Fault, Instrument, RulesInvalid, by_file
+from engine.rules.rulebook import Rulebook
+
+_COME_WITH_IT: Final = "engine.rules"
+
+
+rules_option = click.option(
+    "--rules",
+    "rules_in",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of instruments beside those that come with the program.",
+)
+"""Adds `--rules FOLDER` to a command, passed to it as `rules_in`."""
+
+
+def rulebook_in(folder: Path | None) -> Rulebook:
+    """Return the rules as `load_rulebook` does, for a command.
+
+    Raises:
+      click.ClickException: they cannot be used; it says why, a line for each fault.
+    """
+    try:
+        return load_rulebook(folder)
+    except RulesInvalid as invalid:
+        raise click.ClickException(str(invalid)) from invalid
+
+
+def load_rulebook(folder: Path | None = None) -> Rulebook:
+    """Return the rules that come with the program, and beside them those of a folder.
+
+    A file of the folder that has the name of one that comes with the program takes its place.
+
+    Args:
+      folder: of files `*.toml`; None: there are no others.
+
+    Raises:
+      RulesInvalid: with everything that is wrong with them.
+    """
+    texts, faults = dict(_built_in()), list[Fault]()
+    for path in sorted(folder.glob("*.toml")) if folder else ():
+        texts.pop(path.name, None)
+        try:
+            texts[str(path)] = _text(path)
+        except RulesInvalid as invalid:
+            faults += invalid.faults
+    instruments: list[Instrument] = []
+    try:
+        instruments = by_file(texts)
+    except RulesInvalid as invalid:
+        faults += invalid.faults
+    if faults:
+        raise RulesInvalid(sorted(faults))
+    rulebook = Rulebook(instruments)
+    purse_rules(rulebook)
+    return rulebook
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RulesInvalid([Fault(str(path), 1, "", error.strerror or str(error))]) from None
+    except UnicodeDecodeError as error:
+        before = path.read_bytes()[: error.start]
+        fault = Fault(str(path), before.count(b"\n") + 1, "", "this is no UTF-8")
+        raise RulesInvalid([fault]) from None
+
+
+@cache
+def _built_in() -> dict[str, str]:
+    folder = files(_COME_WITH_IT) / "instruments"
+    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
