@@ -1,7 +1,9 @@
 """What can go wrong in the engine, and the stable codes of refusals.
 
     EngineError
-    └── Bug             cannot happen; if it does, the state can no longer be trusted
+    ├── Bug             cannot happen; if it does, the state can no longer be trusted
+    ├── RulesInvalid    instruments cannot be used (engine.rules.reading)
+    └── NoFare          no fare can be told (engine.fares.ride)
 
 A refusal is not an error: it is an answer, and carries one of the codes of `Reason`.
 """

@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from engine.fares.ride import check_fares
 from engine.rules.purses import purse_rules
 from engine.rules.reading import Fault, Instrument, RulesInvalid, by_file
 from engine.rules.rulebook import Rulebook
@@ -64,6 +65,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
         raise RulesInvalid(sorted(faults))
     rulebook = Rulebook(instruments)
     purse_rules(rulebook)
+    check_fares(rulebook)
     return rulebook
 
 

@@ -198,6 +198,12 @@ class FreeRide(RuleHead, frozen=True, kw_only=True, tag="free_ride"):
     card_months: Positive
 
 
+class Holidays(RuleHead, frozen=True, kw_only=True, tag="holidays"):
+    """Days that are no workdays though they are from Monday to Friday."""
+
+    days: Annotated[tuple[date, ...], Meta(min_length=1)]
+
+
 # --- money --------------------------------------------------------------------------------------
 
 
@@ -339,6 +345,7 @@ Rule: TypeAlias = (
     | IntegratedFare
     | Journey
     | FreeRide
+    | Holidays
     | PurseLimit
     | TopUpFee
     | Allowance

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from engine.errors import EngineError
 from engine.rules.kinds import InstrumentHead, Rule
 
 _TABLES: Final = ("instrument", "rule")
@@ -38,7 +39,7 @@ class Fault(NamedTuple):
         return f"{self.file}:{self.line}: {rule}{self.what}"
 
 
-class RulesInvalid(Exception):
+class RulesInvalid(EngineError):
     """Rules cannot be used.
 
     Attributes:

@@ -1,0 +1,18 @@
+"""What fares have to know of the network: how far it is between two stations of a service."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.rules.kinds import Service
+
+
+class Network(Protocol):
+    """The stations of a city."""
+
+    def metres(self, service: Service, origin: str, destination: str, /) -> int | None:
+        """Return the distance along the lines of a service, or None where a place is unknown.
+
+        A station is no metre away from itself.
+        """
+        ...
