@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from engine.calendar import date_of_day, day_of_date
-from engine.rules.kinds import RuleHead
+from engine.calendar import date_of_day, day_of, day_of_date
+from engine.fares.lines import LineNetwork
+from engine.fares.ride import Fare, NoFare, Ride, ride_fare
+from engine.rules.kinds import RuleHead, Service
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
+from ops.gtfs import FeedDamaged, read_gtfs
 from ops.output import emit, json_option
 from ops.rulebook import load_rulebook, rulebook_in, rules_option
 
@@ -109,6 +112,71 @@ def explain(rule: str, rules_in: Path | None, when: datetime | None, *, as_json:
     emit(told, as_json=as_json, render=partial(_render_explain, versions=versions))
 
 
+@rules.command()
+@click.argument("service", type=click.Choice(get_args(Service)))
+@click.argument("origin")
+@click.argument("destination")
+@click.option(
+    "--at",
+    "began",
+    type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
+    help="When the ride begins, as 2026-11-28T06:40, in Jakarta. Now if not given.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, max=24 * 60),
+    default=20,
+    show_default=True,
+    help="How long it takes.",
+)
+@click.option(
+    "--gtfs",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of a GTFS feed, for fares that go by distance.",
+)
+@rules_option
+@json_option
+def fare(
+    service: Service,
+    origin: str,
+    destination: str,
+    began: datetime | None,
+    minutes: float,
+    gtfs: Path | None,
+    rules_in: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Tell what one ride costs from ORIGIN to DESTINATION, and why.
+
+    Stations are named as in the fare table of a service, stops as in the feed.
+
+    \b
+    Example:
+      jakarta-one rules fare mrt "Blok M" "Bundaran HI" --at 2026-11-28T06:40
+    """
+    rulebook = rulebook_in(rules_in)
+    began_ms = int((began.replace(tzinfo=WIB) if began else datetime.now(WIB)).timestamp() * 1000)
+    ride = Ride(service, began_ms, origin, began_ms + int(minutes * 60_000), destination)
+    try:
+        found = ride_fare(ride, rulebook, read_gtfs(gtfs) if gtfs else LineNetwork((), ()))
+    except FeedDamaged as error:
+        raise click.ClickException(str(error)) from error
+    except NoFare as error:
+        raise click.ClickException(_why_no_fare(error, service, gtfs)) from error
+    version = rulebook.on(found.rule.partition("@")[0], day_of(began_ms))
+    assert version is not None, "a fare cites the rule of its day"
+    told = {"amount_rp": found.amount_rp, "inputs": found.inputs, "rule": _whole(version)}
+    emit(told, as_json=as_json, render=partial(_render_fare, found=found, version=version))
+
+
+def _why_no_fare(error: NoFare, service: Service, gtfs: Path | None) -> str:
+    if error.reason == "fare_unknown":
+        return f"no rule holds for {service} on that day"
+    needs = "" if gtfs else "; a fare by distance needs --gtfs"
+    return f"{error.rule} does not know the {error.field}{needs}"
+
+
 def _all(rulebook: Rulebook) -> list[Version]:
     return [version for rule_id in rulebook.ids for version in rulebook.versions(rule_id)]
 
@@ -183,6 +251,18 @@ def _render_list(console: Console, versions: Sequence[Version]) -> None:
             rule.version + off, _until(version) or "", rule.grade, version.instrument.head.id
         )
     console.print(table)
+
+
+def _render_fare(console: Console, found: Fare, version: Version) -> None:
+    rule = version.rule
+    lines = [
+        f"Rp{found.amount_rp:,} by {found.rule}",
+        f"  {version.instrument.head.title}, {rule.article}",
+        f"  {rule.says_id}",
+        f"  {rule.says_en}",
+    ]
+    lines += [f"    {name} = {value}" for name, value in found.inputs.items()]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def _render_explain(console: Console, versions: Sequence[Version]) -> None:

@@ -151,3 +151,29 @@ def test_a_node_takes_no_rules_that_are_wrong(tmp_path: Path, decrees: Path) -> 
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 1
     assert "wrong.toml:1: no TOML" in done.stderr
+
+
+def test_a_fare_is_told_with_its_rule() -> None:
+    ride = ("fare", "transjakarta_brt", "P00142", "P00253", "--at")
+    early = told(*ride, "2023-04-03T05:21:44")
+    assert (early["amount_rp"], early["inputs"]) == (
+        2_000,
+        {"hours": "05:00-07:00", "else_rp": 3_500},
+    )
+    assert early["rule"]["title"] == "Keputusan Gubernur DKI Jakarta Nomor 1912 Tahun 2005"
+    assert told(*ride, "2023-04-03T07:00")["amount_rp"] == 3_500
+    shown = call("fare", "mrt", "Blok M", "Bundaran HI", "--at", "2026-11-28T06:40").stdout
+    assert " by fare.mrt@2019-04-01\n" in shown
+    assert "to = Bundaran HI" in shown
+    assert told("fare", "mikrotrans", "a", "b")["amount_rp"] == 0
+
+
+def test_a_fare_by_distance_needs_a_feed() -> None:
+    ride = ("fare", "krl", "A", "B")
+    done = call(*ride)
+    assert done.exit_code == 1
+    assert "does not know the destination; a fare by distance needs --gtfs" in done.stderr
+    feed = call(*ride, "--gtfs", Path(__file__).parent)
+    assert "stops.txt: No such file" in feed.stderr
+    early = call("fare", "krl", "A", "B", "--at", "2014-01-01T07:00")
+    assert "no rule holds for krl on that day" in early.stderr
