@@ -102,15 +102,18 @@ def _rows(folder: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the rows of a file and the lines on which they end."""
     try:
         with (folder / name).open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            missing = [field for field in _FIELDS[name] if field not in (rows.fieldnames or ())]
-            if missing:
-                raise FeedDamaged(f"{name}: there is no column {missing[0]}")
-            for row in rows:
-                if None in row.values() or None in row:
-                    raise FeedDamaged(f"{name}, line {rows.line_num}: it has not as many fields")
-                yield rows.line_num, row
+            yield from _checked(csv.DictReader(file, strict=True), name)
     except OSError as error:
         raise FeedDamaged(f"{error.filename}: {error.strerror}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise FeedDamaged(f"{name}: {error}") from None
+
+
+def _checked(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    missing = [field for field in _FIELDS[name] if field not in (rows.fieldnames or ())]
+    if missing:
+        raise FeedDamaged(f"{name}: there is no column {missing[0]}")
+    for row in rows:
+        if None in row.values() or None in row:
+            raise FeedDamaged(f"{name}, line {rows.line_num}: it has not as many fields")
+        yield rows.line_num, row

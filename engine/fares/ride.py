@@ -6,7 +6,7 @@ for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal, TypeAlias, assert_never
 
 from msgspec import Struct
@@ -99,19 +99,20 @@ def check_fares(rulebook: Rulebook) -> None:
     Raises:
       RulesInvalid: one has.
     """
-    faults: set[Fault] = set()
-    for day in rulebook.changes():
-        taken: dict[Service, Version] = {}
-        for version in _versions_on(day, rulebook):
-            assert isinstance(version.rule, _KINDS)
-            for service in version.rule.services:
-                before = taken.setdefault(service, version)
-                if before is not version:
-                    file, line, rule = version.instrument.file, version.line, version.rule.id
-                    what = f"services: {service} has the fare {before.rule.id} ({before.place})"
-                    faults.add(Fault(file, line, rule, what))
+    faults = {fault for day in rulebook.changes() for fault in _second_fares(day, rulebook)}
     if faults:
         raise RulesInvalid(sorted(faults))
+
+
+def _second_fares(day: int, rulebook: Rulebook) -> Iterator[Fault]:
+    taken: dict[Service, Version] = {}
+    for version in _versions_on(day, rulebook):
+        assert isinstance(version.rule, _KINDS)
+        for service in version.rule.services:
+            before = taken.setdefault(service, version)
+            if before is not version:
+                what = f"services: {service} has the fare {before.rule.id} ({before.place})"
+                yield Fault(version.instrument.file, version.line, version.rule.id, what)
 
 
 def _flat(ride: Ride, rule: FlatFare, rulebook: Rulebook) -> Fare:
