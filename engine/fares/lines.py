@@ -76,15 +76,25 @@ class LineNetwork:
 
     def metres(self, service: Service, origin: str, destination: str) -> int | None:
         """Return the distance along the lines of a service, or None where there is no way."""
-        begin, end = self.stops.get(origin), self.stops.get(destination)
-        if begin is None or end is None or begin.station not in self._next.get(service, {}):
+        end = self.stops.get(destination)
+        known = self._known_from(service, origin)
+        return None if known is None or end is None else known.get(end.station)
+
+    def farthest(self, service: Service, place: str) -> int | None:
+        """Return the longest distance from a place along lines, or None where none comes there."""
+        known = self._known_from(service, place)
+        return None if known is None else max(known.values())
+
+    def _known_from(self, service: Service, place: str) -> dict[str, int] | None:
+        begin = self.stops.get(place)
+        if begin is None or begin.station not in self._next.get(service, {}):
             return None
         known = self._from.get((service, begin.station))
         if known is None:
             if len(self._from) >= REMEMBERED_MAX:
                 del self._from[next(iter(self._from))]
             known = self._from[service, begin.station] = self._all_from(service, begin.station)
-        return known.get(end.station)
+        return known
 
     def _all_from(self, service: Service, origin: str) -> dict[str, int]:
         beside = self._next[service]

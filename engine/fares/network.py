@@ -16,3 +16,7 @@ class Network(Protocol):
         A station is no metre away from itself.
         """
         ...
+
+    def farthest(self, service: Service, place: str, /) -> int | None:
+        """Return the longest distance from a place, or None where it is unknown."""
+        ...

@@ -69,22 +69,48 @@ def ride_fare(ride: Ride, rulebook: Rulebook, network: Network) -> Fare:
     Raises:
       NoFare: no rule is about its service on that day, or the rule does not know a station.
     """
-    rule = _rule_of(ride, rulebook)
+    rule = _rule_of(ride.service, ride.began_ms, rulebook)
     match rule:
         case FlatFare():
-            return _flat(ride, rule, rulebook)
+            return _flat(ride.began_ms, rule, rulebook)
         case TableFare():
             return _by_table(ride, rule)
         case DistanceFare():
-            return _by_distance(ride, rule, rulebook, network)
+            return _over(ride, rule, rulebook, network)
         case _:
             assert_never(rule)
 
 
-def _rule_of(ride: Ride, rulebook: Rulebook) -> RideRule:
-    for version in _versions_on(day_of(ride.began_ms), rulebook):
+def farthest_fare(
+    service: Service, place: str, at_ms: int, rulebook: Rulebook, network: Network
+) -> Fare:
+    """Return the most that a ride may cost of which one end alone is known.
+
+    Raises:
+      NoFare: as for `ride_fare`.
+    """
+    rule = _rule_of(service, at_ms, rulebook)
+    match rule:
+        case FlatFare():
+            return _flat(at_ms, rule, rulebook)
+        case TableFare():
+            number = _number(place, "origin", rule)
+            amounts = [*rule.amounts_rp[number], *(row[number] for row in rule.amounts_rp)]
+            return Fare(max(amounts), rule.version, {"farthest_from": place})
+        case DistanceFare():
+            metres = network.farthest(service, place)
+            if metres is None:
+                raise NoFare("place_unknown", rule.version, "origin")
+            told = _by_distance(metres, at_ms, rule, rulebook)
+            return Fare(told.amount_rp, told.rule, {**told.inputs, "farthest_from": place})
+        case _:
+            assert_never(rule)
+
+
+def _rule_of(service: Service, at_ms: int, rulebook: Rulebook) -> RideRule:
+    for version in _versions_on(day_of(at_ms), rulebook):
         rule = version.rule
-        if isinstance(rule, _KINDS) and ride.service in rule.services:
+        if isinstance(rule, _KINDS) and service in rule.services:
             return rule
     raise NoFare("fare_unknown", "", "service")
 
@@ -115,8 +141,8 @@ def _second_fares(day: int, rulebook: Rulebook) -> Iterator[Fault]:
                 yield Fault(version.instrument.file, version.line, version.rule.id, what)
 
 
-def _flat(ride: Ride, rule: FlatFare, rulebook: Rulebook) -> Fare:
-    window = window_at(rule.windows, ride.began_ms, rulebook)
+def _flat(at_ms: int, rule: FlatFare, rulebook: Rulebook) -> Fare:
+    window = window_at(rule.windows, at_ms, rulebook)
     if window is None:
         return Fare(rule.amount_rp, rule.version, {})
     hours = f"{window.since:%H:%M}-{window.until:%H:%M}"
@@ -124,32 +150,37 @@ def _flat(ride: Ride, rule: FlatFare, rulebook: Rulebook) -> Fare:
 
 
 def _by_table(ride: Ride, rule: TableFare) -> Fare:
-    numbers: list[int] = []
-    for field, station in (("origin", ride.origin), ("destination", ride.destination)):
-        if station not in rule.stations:
-            raise NoFare("place_unknown", rule.version, field)
-        numbers.append(rule.stations.index(station))
-    amount_rp = rule.amounts_rp[numbers[0]][numbers[1]]
+    row = rule.amounts_rp[_number(ride.origin, "origin", rule)]
+    amount_rp = row[_number(ride.destination, "destination", rule)]
     return Fare(amount_rp, rule.version, {"from": ride.origin, "to": ride.destination})
 
 
-def _by_distance(ride: Ride, rule: DistanceFare, rulebook: Rulebook, network: Network) -> Fare:
+def _number(station: str, field: str, rule: TableFare) -> int:
+    if station not in rule.stations:
+        raise NoFare("place_unknown", rule.version, field)
+    return rule.stations.index(station)
+
+
+def _over(ride: Ride, rule: DistanceFare, rulebook: Rulebook, network: Network) -> Fare:
     metres = network.metres(ride.service, ride.origin, ride.destination)
     if metres is None:
         raise NoFare("place_unknown", rule.version, "destination")
-    window = window_at(rule.caps, ride.began_ms, rulebook)
+    told = _by_distance(metres, ride.began_ms, rule, rulebook)
+    if rule.same_station_min is None or ride.origin != ride.destination:
+        return told
+    cap_rp = told.inputs["cap_rp"]
+    assert isinstance(cap_rp, int), "a rule with same_station_min has a cap"
+    minutes = (ride.ended_ms - ride.began_ms) / 60_000
+    amount_rp = rule.first_rp if minutes < rule.same_station_min else cap_rp
+    return Fare(amount_rp, told.rule, {**told.inputs, "minutes_inside": int(minutes)})
+
+
+def _by_distance(metres: int, at_ms: int, rule: DistanceFare, rulebook: Rulebook) -> Fare:
+    window = window_at(rule.caps, at_ms, rulebook)
     cap_rp = rule.cap_rp if window is None else window.amount_rp
-    inputs: dict[str, object] = {"metres": metres, "cap_rp": cap_rp}
-    if rule.same_station_min is not None and ride.origin == ride.destination:
-        minutes = (ride.ended_ms - ride.began_ms) / 60_000
-        inputs["minutes_inside"] = int(minutes)
-        assert cap_rp is not None, "a rule with same_station_min has a cap"
-        within = minutes < rule.same_station_min
-        return Fare(rule.first_rp if within else cap_rp, rule.version, inputs)
     # A step that was begun is paid whole.
     steps = -(-max(0, metres - rule.first_m) // rule.step_m)
     amount_rp = rule.first_rp + steps * rule.step_rp
-    inputs["steps"] = steps
     if cap_rp is not None:
         amount_rp = min(amount_rp, cap_rp)
-    return Fare(amount_rp, rule.version, inputs)
+    return Fare(amount_rp, rule.version, {"metres": metres, "cap_rp": cap_rp, "steps": steps})

@@ -148,21 +148,32 @@ class DistanceFare(RuleHead, frozen=True, kw_only=True, tag="distance_fare"):
 
 
 class IntegratedFare(RuleHead, frozen=True, kw_only=True, tag="integrated_fare"):
-    """One fare for a journey over several services.
+    """One fare for a journey over several modes.
 
     Attributes:
-      services_min: a journey over fewer of them keeps the fares of their own.
+      modes: the services of each; two of the same mode are one.
+      modes_min: a journey over fewer of them keeps the fares of its rides.
       base_rp: paid once.
-      km_rp: for a kilometre.
-      window_min: from the first tap-in to the last tap-out; what is beyond begins a new package.
+      step_m, step_rp: what is paid for each step of the distance that was begun.
+      cap_rp: the most of a package.
+      window_min: of a package, from the first tap-in to the last tap-out; what is beyond costs the
+        cap, and the base of a new package.
     """
 
-    services: Services
-    services_min: Positive
+    modes: Annotated[tuple[Services, ...], Meta(min_length=1)]
+    modes_min: Positive
     base_rp: Rupiah
-    km_rp: Rupiah
+    step_m: Positive
+    step_rp: Rupiah
     cap_rp: Rupiah
     window_min: Positive
+
+    def mode_of(self, service: Service) -> int | None:
+        """Return the number of the mode that a service is of, or None."""
+        for number, services in enumerate(self.modes):
+            if service in services:
+                return number
+        return None
 
 
 class Journey(RuleHead, frozen=True, kw_only=True, tag="journey"):

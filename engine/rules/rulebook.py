@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from engine.calendar import day_of_date
 from engine.rules.kinds import Rule, RuleHead
 from engine.rules.reading import Fault, Instrument, Placed, RulesInvalid
 
 R = TypeVar("R", bound=RuleHead)
+
+
+DAYS_REMEMBERED_MAX: Final = 64
+"""Days whose rules are kept: those of late taps, and of a month that is gone through in order."""
 
 
 class Version(NamedTuple):
@@ -53,6 +57,7 @@ class Rulebook:
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.instruments = sorted(instruments, key=lambda instrument: instrument.head.id)
         self._versions: dict[str, tuple[Version, ...]] = {}
+        self._days: dict[int, list[Version]] = {}
         faults = list(self._same_instruments())
         found: dict[str, list[Version]] = {}
         for instrument in self.instruments:
@@ -93,8 +98,13 @@ class Rulebook:
 
     def in_force(self, day: int) -> list[Version]:
         """Return all that holds on a day of Jakarta, in the order of the ids."""
-        found = (self.on(rule_id, day) for rule_id in self._versions)
-        return [version for version in found if version is not None]
+        known = self._days.get(day)
+        if known is None:
+            if len(self._days) >= DAYS_REMEMBERED_MAX:
+                self._days.clear()
+            found = (self.on(rule_id, day) for rule_id in self._versions)
+            known = self._days[day] = [version for version in found if version is not None]
+        return list(known)
 
     def of_kind(self, kind: type[R], day: int) -> list[R]:
         """Return the rules of a kind that hold on a day."""

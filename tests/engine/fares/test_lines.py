@@ -61,6 +61,14 @@ def test_platforms_of_a_station_are_one_place() -> None:
     assert network.metres("krl", "B1", "B2") == 0
 
 
+def test_the_farthest_place_is_that_along_the_lines() -> None:
+    network = LineNetwork(STOPS, [Line("1", "", "krl", tuple("ABCDE"))])
+    assert network.farthest("krl", "B") == 3 * STEP_M
+    assert network.farthest("krl", "F") is None
+    assert network.farthest("mrt", "A") is None
+    assert network.farthest("krl", "nowhere") is None
+
+
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "REMEMBERED_MAX", 2)
     network = LineNetwork(STOPS, [Line("1", "", "krl", tuple("ABCDEF"))])

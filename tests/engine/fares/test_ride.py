@@ -32,6 +32,10 @@ class Along:
             return None
         return abs(int(origin) - int(destination))
 
+    def farthest(self, _service: Service, place: str) -> int | None:
+        """Return the distance to the other end, a hundred kilometres from the first."""
+        return max(int(place), 100_000 - int(place)) if place.isdigit() else None
+
 
 def at(when: str) -> int:
     """Return a time of Jakarta as the host's clock tells it."""

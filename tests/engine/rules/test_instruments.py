@@ -69,8 +69,8 @@ def test_the_six_kinds_of_food_cost_126_000() -> None:
 
 def test_the_integrated_fare_is_that_of_the_governor() -> None:
     (fare,) = RULEBOOK.of_kind(IntegratedFare, NOW)
-    assert fare.services_min == 2
-    assert (fare.base_rp, fare.km_rp, fare.cap_rp, fare.window_min) == (2_500, 250, 10_000, 180)
+    assert (len(fare.modes), fare.modes_min) == (3, 2)
+    assert (fare.base_rp, fare.step_rp, fare.cap_rp, fare.window_min) == (2_500, 250, 10_000, 180)
     assert RULEBOOK.of_kind(IntegratedFare, day_of_date(date(2022, 10, 3))) == []
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.calendar import date_of_day, day_of_date
+from engine.rules import rulebook
 from engine.rules.kinds import FlatFare, PurseLimit
 from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
@@ -98,6 +99,14 @@ def test_a_newer_instrument_ends_an_older_one_without_touching_its_file() -> Non
     assert (second.last_day, first.place, second.place) == (None, "old.toml:7", "new.toml:7")
     assert book.versions("fare.b") == ()
     assert book.on("fare.b", FIRST) is None
+
+
+def test_the_rules_of_many_days_are_not_all_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rulebook, "DAYS_REMEMBERED_MAX", 2)
+    book = Rulebook([written("a", fare(1, date(2019, 1, 1)), fare(2, date(2019, 1, 3)))])
+    for _ in range(2):
+        days = [book.in_force(FIRST + day) for day in range(-1, 5)]
+        assert [amount_of(next(iter(found), None)) for found in days] == [None, 1, 1, 2, 2, 2]
 
 
 def test_rules_of_a_kind_are_found() -> None:
