@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from actors import limits
 from actors.reception import Reception
@@ -71,3 +72,25 @@ def test_of_one_terminal_the_oldest_session_gives_way() -> None:
     for guest in guests:
         reception.depart(guest, "GATE-1")
     assert reception.counts() == (0, len(guests))
+
+
+async def test_who_leaves_with_many_others_lets_the_rest_have_turns_in_between() -> None:
+    reception, gone, in_a_turn = Reception(), list[int](), list[int]()
+
+    async def leave(number: int) -> None:
+        await reception.wait_to_leave()
+        gone.append(number)
+
+    async def work() -> None:
+        while len(gone) < 200:
+            before = len(gone)
+            await trio.lowlevel.checkpoint()
+            in_a_turn.append(len(gone) - before)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work)
+        for number in range(200):
+            nursery.start_soon(leave, number)
+    assert len(gone) == 200
+    # A turn of ours may come first in one round and last in the next.
+    assert 0 < max(in_a_turn) <= 2 * limits.LEAVING_AT_ONCE
