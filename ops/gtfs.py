@@ -18,7 +18,7 @@ from engine.rules.kinds import Service
 SERVICES: Final[Mapping[str, Service]] = {
     "BRT": "transjakarta_brt",
     "Angkutan Umum Integrasi": "transjakarta_non_brt",
-    "Rusun": "transjakarta_non_brt",
+    "Rusun": "rusun_bus",
     "Transjabodetabek": "transjakarta_non_brt",
     "Mikrotrans": "mikrotrans",
     "Royaltrans": "royaltrans",

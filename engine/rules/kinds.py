@@ -19,6 +19,7 @@ Service: TypeAlias = Literal[
     "transjakarta_brt",
     "transjakarta_non_brt",
     "mikrotrans",
+    "rusun_bus",
     "royaltrans",
     "mrt",
     "lrt_jakarta",

@@ -58,6 +58,8 @@ EXAMPLES: Final[list[tuple[str, Service, str, str, int]]] = [
     ("Rp2,000 for 05:00-07:00", "transjakarta_non_brt", "2023-04-03 06:59:59.999", "1", 2_000),
     ("Rp2,000 for 05:00-07:00", "transjakarta_brt", "2023-04-03 04:59:59", "1", 3_500),
     ("Mikrotrans Rp0", "mikrotrans", "2023-04-03 08:00", "1", 0),
+    ("routes of the kind Rusun, GTFS", "rusun_bus", "2023-04-03 08:00", "1", 0),
+    ("Royaltrans Rp20,000", "royaltrans", "2023-04-03 08:00", "1", 20_000),
     ("Royaltrans Rp20,000", "royaltrans", "2024-04-03 08:00", "1", 20_000),
     ("LRT Jakarta flat Rp5,000", "lrt_jakarta", "2024-04-03 06:00", "1", 5_000),
     ("LRT Jabodebek, first km", "lrt_jabodebek", "2024-07-03 12:00", "1000", 5_000),
