@@ -44,31 +44,43 @@ class _Broken(Exception):  # never leaves this module
 
 
 def read_table(
-    path: Path, *, required: Sequence[str], optional: Sequence[str] = (), rows_max: int
+    path: Path,
+    *,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    rows_max: int,
+    others: bool = False,
 ) -> Iterator[Row | Fault]:
     """Yield the rows of a file, and what is wrong with its form.
 
     A column that the file does not have is an empty value of every row. Blank lines are passed
-    over.
+    over. `others` allows columns that are not named here, and leaves them out.
 
     Raises:
       click.ClickException: the file cannot be opened or read.
     """
     try:
         with path.open("rb") as file:
-            yield from _Table(file, required, optional, rows_max).read()
+            yield from _Table(file, required, optional, rows_max, others=others).read()
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
 
 
 class _Table:
     def __init__(
-        self, file: BinaryIO, required: Sequence[str], optional: Sequence[str], rows_max: int
+        self,
+        file: BinaryIO,
+        required: Sequence[str],
+        optional: Sequence[str],
+        rows_max: int,
+        *,
+        others: bool,
     ) -> None:
         self._file = file
         self._required = required
         self._known = (*required, *optional)
         self._rows_max = rows_max
+        self._others = others
         self._lines_read = 0
 
     def read(self) -> Iterator[Row | Fault]:
@@ -117,7 +129,7 @@ class _Table:
             if name not in columns:
                 yield Fault(1, name, "is missing: the first line names the columns")
         for name in dict.fromkeys(columns):
-            if name not in self._known:
+            if name not in self._known and not self._others:
                 yield Fault(1, name or "(empty)", f"is none of {', '.join(self._known)}")
             elif columns.count(name) > 1:
                 yield Fault(1, name, "stands twice")
@@ -126,7 +138,7 @@ class _Table:
         if len(values) != len(columns):
             return Fault(line, "", f"{len(values)} fields, where {len(columns)} are named")
         found = dict(zip(columns, values, strict=True))
-        return Row(line, {**dict.fromkeys(self._known, ""), **found})
+        return Row(line, {name: found.get(name, "") for name in self._known})
 
 
 def refuse(path: Path, faults: Sequence[Fault]) -> None:

@@ -1,19 +1,21 @@
 """Reading a network from GTFS (gtfs.org, Schedule reference): stops, routes, trips, stop times.
 
-Where a feed tells no distance travelled, two stops that follow each other are as far apart as the
-crow flies: a bus drives some more, so a fare by distance is rather too low than too high.
+Two stops that follow each other are as far apart as the crow flies: a bus drives some more, so a
+fare by distance is rather too low than too high.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+import click
+
 from engine.fares.lines import Line, LineNetwork, Stop
 from engine.rules.kinds import Service
+from ops.csv_table import Fault, read_table
 
 SERVICES: Final[Mapping[str, Service]] = {
     "BRT": "transjakarta_brt",
@@ -25,13 +27,12 @@ SERVICES: Final[Mapping[str, Service]] = {
 }
 """Services by `route_desc`, as Transjakarta's feed has it; routes of other kinds are left out."""
 
-
 LAT_MAX: Final = 90.0
 LON_MAX: Final = 180.0
 
 
-class FeedDamaged(Exception):
-    """A feed cannot be read; the message names the file, and the line where there is one."""
+class FeedDamaged(click.ClickException):
+    """A feed cannot be read; the message names the file and the line."""
 
 
 def read_gtfs(folder: Path) -> LineNetwork:
@@ -41,7 +42,7 @@ def read_gtfs(folder: Path) -> LineNetwork:
       folder: with stops.txt, routes.txt, trips.txt and stop_times.txt.
 
     Raises:
-      FeedDamaged: a file is missing, or a line in it cannot be used.
+      click.ClickException: a file is missing, or a line in it cannot be used.
     """
     stops = {stop.id: stop for stop in _stops(folder)}
     routes = {line["route_id"]: line for _, line in _rows(folder, "routes.txt")}
@@ -58,7 +59,7 @@ def _stops(folder: Path) -> Iterator[Stop]:
         if not (abs(lat) <= LAT_MAX and abs(lon) <= LON_MAX):
             raise FeedDamaged(f"stops.txt, line {number}: {lat}, {lon} is no place on earth")
         name = line["stop_id"]
-        yield Stop(name, line["stop_name"], line.get("parent_station") or name, lat, lon)
+        yield Stop(name, line["stop_name"], line["parent_station"] or name, lat, lon)
 
 
 def _lines(
@@ -90,30 +91,22 @@ def _sequence(number: int, line: Mapping[str, str]) -> int:
         raise FeedDamaged(f"stop_times.txt, line {number}: {error}") from None
 
 
-_FIELDS: Final = {
+_COLUMNS: Final = {
     "stops.txt": ("stop_id", "stop_name", "stop_lat", "stop_lon"),
     "routes.txt": ("route_id", "route_long_name", "route_desc"),
     "trips.txt": ("route_id", "trip_id"),
     "stop_times.txt": ("trip_id", "stop_id", "stop_sequence"),
 }
+ROWS_MAX: Final = 5_000_000
+"""The feeds of whole countries have so many stop times."""
 
 
 def _rows(folder: Path, name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a file and the lines on which they end."""
-    try:
-        with (folder / name).open(encoding="utf-8-sig", newline="") as file:
-            yield from _checked(csv.DictReader(file, strict=True), name)
-    except OSError as error:
-        raise FeedDamaged(f"{error.filename}: {error.strerror}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FeedDamaged(f"{name}: {error}") from None
-
-
-def _checked(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, dict[str, str]]]:
-    missing = [field for field in _FIELDS[name] if field not in (rows.fieldnames or ())]
-    if missing:
-        raise FeedDamaged(f"{name}: there is no column {missing[0]}")
-    for row in rows:
-        if None in row.values() or None in row:
-            raise FeedDamaged(f"{name}, line {rows.line_num}: it has not as many fields")
-        yield rows.line_num, row
+    """Yield the rows of a file and the lines on which they begin."""
+    optional = ("parent_station",) if name == "stops.txt" else ()
+    for found in read_table(
+        folder / name, required=_COLUMNS[name], optional=optional, rows_max=ROWS_MAX, others=True
+    ):
+        if isinstance(found, Fault):
+            raise FeedDamaged(f"{name}, {found}")
+        yield found.line, found.values

@@ -15,6 +15,8 @@ Where the instruments are silent, this is what is done (grade D):
 - A ride belongs to the package before it if its mode is of the integrated fare and it begins within
   the window of the first tap-in. One that ends beyond the window is its last.
 - A ride that is not whole ends a package.
+- Where one may change is not looked at, and a way that the network does not know costs as much as
+  the longest that is paid for.
 """
 
 from __future__ import annotations
@@ -27,8 +29,7 @@ from msgspec import Struct
 from engine.calendar import day_of
 from engine.fares.network import Network
 from engine.fares.ride import Fare, NoFare, Ride, farthest_fare, ride_fare
-from engine.rules.kinds import IntegratedFare, Service
-from engine.rules.kinds import Journey as JourneyRule
+from engine.rules.kinds import IntegratedFare, JourneyRule, Service
 from engine.rules.rulebook import Rulebook
 
 State: TypeAlias = Literal["whole", "open", "no_tap_out", "no_tap_in"]
@@ -187,7 +188,6 @@ def _journey(legs: tuple[Leg, ...], rulebook: Rulebook, network: Network) -> Jou
 def _integrated(legs: Sequence[Leg], rule: IntegratedFare, network: Network) -> Fare:
     rides = [leg.ride for leg in legs]
     known = [network.metres(ride.service, ride.origin, ride.destination) for ride in rides]
-    # A way that the network does not know is taken to be the longest that is paid for.
     longest = -(-(rule.cap_rp - rule.base_rp) // max(1, rule.step_rp)) * rule.step_m
     metres = sum(longest if each is None else each for each in known)
     steps = -(-metres // rule.step_m)

@@ -177,7 +177,7 @@ class IntegratedFare(RuleHead, frozen=True, kw_only=True, tag="integrated_fare")
         return None
 
 
-class Journey(RuleHead, frozen=True, kw_only=True, tag="journey"):
+class JourneyRule(RuleHead, frozen=True, kw_only=True, tag="journey"):
     """What a ride needs, and what becomes of one that is not tapped out.
 
     Attributes:
@@ -193,21 +193,34 @@ class Journey(RuleHead, frozen=True, kw_only=True, tag="journey"):
     double_tap_s: Annotated[int, Meta(ge=0, le=3600)]
 
 
-class FreeRide(RuleHead, frozen=True, kw_only=True, tag="free_ride"):
-    """A group of people for whom a programme pays the fare, or a part of it.
-
-    Attributes:
-      number: of the group in the instrument.
-      percent: of the fare that the programme pays.
-      card_months: how long a card of the group is good for.
-    """
+class Group(_Table, frozen=True, kw_only=True):
+    """A group of people, and its number in the instrument."""
 
     number: Positive
-    group: Name
+    name: Name
+    who_id: Sentence
+    who_en: Sentence
+
+
+class FreeRide(RuleHead, frozen=True, kw_only=True, tag="free_ride"):
+    """Groups of people for whom a programme pays the fare, or a part of it.
+
+    Attributes:
+      percent: of the fare that the programme pays.
+      card_months: how long a card of a group is good for.
+    """
+
     programme: Name
     services: Services
     percent: Percent
     card_months: Positive
+    groups: Annotated[tuple[Group, ...], Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Refuse groups that stand there twice."""
+        super().__post_init__()
+        if len({group.name for group in self.groups}) != len(self.groups):
+            raise ValueError("groups: one stands there twice")
 
 
 class Holidays(RuleHead, frozen=True, kw_only=True, tag="holidays"):
@@ -355,7 +368,7 @@ Rule: TypeAlias = (
     | TableFare
     | DistanceFare
     | IntegratedFare
-    | Journey
+    | JourneyRule
     | FreeRide
     | Holidays
     | PurseLimit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -13,24 +12,22 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from engine.calendar import date_of_day, day_of, day_of_date
+from engine.calendar import date_of_day, day_of
 from engine.fares.lines import LineNetwork
 from engine.fares.ride import Fare, NoFare, Ride, ride_fare
 from engine.rules.kinds import RuleHead, Service
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
-from ops.gtfs import FeedDamaged, read_gtfs
+from ops.gtfs import read_gtfs
+from ops.node import now_ms
 from ops.output import emit, json_option
 from ops.rulebook import load_rulebook, rulebook_in, rules_option
+from ops.values import MOMENT
 
-WIB: Final = timezone(timedelta(hours=7))
 _HEAD: Final = frozenset(RuleHead.__struct_fields__)
 
 on_option = click.option(
-    "--on",
-    "when",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="The day, as 2026-11-28. Today if not given.",
+    "--on", "on_ms", type=MOMENT, help="The day: 2026-11-28; WIB. Today if not given."
 )
 
 
@@ -56,7 +53,7 @@ def check(ctx: click.Context, rules_in: Path | None, *, as_json: bool) -> None:
     counts = (0, 0)
     try:
         rulebook = load_rulebook(rules_in)
-        counts = len(rulebook.instruments), sum(1 for _ in _all(rulebook))
+        counts = len(rulebook.instruments), len(_all(rulebook))
     except RulesInvalid as invalid:
         faults = invalid.faults
     told: dict[str, object] = {
@@ -74,7 +71,7 @@ def check(ctx: click.Context, rules_in: Path | None, *, as_json: bool) -> None:
 @on_option
 @click.option("--all", "every", is_flag=True, help="All versions, also those of other days.")
 @json_option
-def list_rules(rules_in: Path | None, when: datetime | None, *, every: bool, as_json: bool) -> None:
+def list_rules(rules_in: Path | None, on_ms: int | None, *, every: bool, as_json: bool) -> None:
     """List the rules that hold on a day.
 
     \b
@@ -82,8 +79,11 @@ def list_rules(rules_in: Path | None, when: datetime | None, *, every: bool, as_
       jakarta-one rules list --on 2022-10-04
     """
     rulebook = rulebook_in(rules_in)
-    versions = list(_all(rulebook)) if every else rulebook.in_force(_day(when))
-    told = {"on": None if every else _on(when).isoformat(), "rules": [_row(v) for v in versions]}
+    versions = list(_all(rulebook)) if every else rulebook.in_force(_day(on_ms))
+    told = {
+        "on": None if every else date_of_day(_day(on_ms)).isoformat(),
+        "rules": [_row(v) for v in versions],
+    }
     emit(told, as_json=as_json, render=partial(_render_list, versions=versions))
 
 
@@ -92,7 +92,7 @@ def list_rules(rules_in: Path | None, when: datetime | None, *, every: bool, as_
 @rules_option
 @on_option
 @json_option
-def explain(rule: str, rules_in: Path | None, when: datetime | None, *, as_json: bool) -> None:
+def explain(rule: str, rules_in: Path | None, on_ms: int | None, *, as_json: bool) -> None:
     """Tell all about a rule, in Indonesian and in English: on a day, or in all its versions.
 
     \b
@@ -103,10 +103,10 @@ def explain(rule: str, rules_in: Path | None, when: datetime | None, *, as_json:
     versions: Sequence[Version] = rulebook.versions(rule)
     if not versions:
         raise click.BadParameter(f"there is no rule {rule}", param_hint="RULE")
-    if when is not None:
-        found = rulebook.on(rule, _day(when))
+    if on_ms is not None:
+        found = rulebook.on(rule, _day(on_ms))
         if found is None:
-            raise click.ClickException(f"{rule} did not hold on {_on(when)}")
+            raise click.ClickException(f"{rule} did not hold on {date_of_day(_day(on_ms))}")
         versions = [found]
     told = {"rule": rule, "versions": [_whole(version) for version in versions]}
     emit(told, as_json=as_json, render=partial(_render_explain, versions=versions))
@@ -118,9 +118,9 @@ def explain(rule: str, rules_in: Path | None, when: datetime | None, *, as_json:
 @click.argument("destination")
 @click.option(
     "--at",
-    "began",
-    type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]),
-    help="When the ride begins, as 2026-11-28T06:40, in Jakarta. Now if not given.",
+    "at_ms",
+    type=MOMENT,
+    help="When the ride begins: 2026-11-28T06:40; WIB. Now if not given.",
 )
 @click.option(
     "--minutes",
@@ -140,7 +140,7 @@ def fare(
     service: Service,
     origin: str,
     destination: str,
-    began: datetime | None,
+    at_ms: int | None,
     minutes: float,
     gtfs: Path | None,
     rules_in: Path | None,
@@ -156,12 +156,10 @@ def fare(
       jakarta-one rules fare mrt "Blok M" "Bundaran HI" --at 2026-11-28T06:40
     """
     rulebook = rulebook_in(rules_in)
-    began_ms = int((began.replace(tzinfo=WIB) if began else datetime.now(WIB)).timestamp() * 1000)
+    began_ms = now_ms() if at_ms is None else at_ms
     ride = Ride(service, began_ms, origin, began_ms + int(minutes * 60_000), destination)
     try:
         found = ride_fare(ride, rulebook, read_gtfs(gtfs) if gtfs else LineNetwork((), ()))
-    except FeedDamaged as error:
-        raise click.ClickException(str(error)) from error
     except NoFare as error:
         raise click.ClickException(_why_no_fare(error, service, gtfs)) from error
     version = rulebook.on(found.rule.partition("@")[0], day_of(began_ms))
@@ -181,12 +179,8 @@ def _all(rulebook: Rulebook) -> list[Version]:
     return [version for rule_id in rulebook.ids for version in rulebook.versions(rule_id)]
 
 
-def _on(when: datetime | None) -> date:
-    return datetime.now(WIB).date() if when is None else when.date()
-
-
-def _day(when: datetime | None) -> int:
-    return day_of_date(_on(when))
+def _day(on_ms: int | None) -> int:
+    return day_of(now_ms() if on_ms is None else on_ms)
 
 
 # --- telling ------------------------------------------------------------------------------------

@@ -13,6 +13,11 @@ PEAK = "windows = [{ since = 05:00:00, until = 07:00:00, amount_rp = 2_000 }]\n"
 DISTANCE = 'services = ["krl"]\nfirst_m = 1\nfirst_rp = 1\nstep_m = 1\nstep_rp = 1\n'
 TABLE = 'services = ["mrt"]\nstations = ["A", "B"]\namounts_rp = [[1, 2], [2, 1]]\n'
 ALLOWANCE = 'programme = "kjp"\nlevel = "sd"\nevery = "month"\namount_rp = 250\n'
+GROUP = '{ number = 1, name = "kjp", who_id = "i", who_en = "e" }'
+GROUPS = (
+    'programme = "a"\nservices = ["mrt"]\npercent = 100\ncard_months = 6\n'
+    f"groups = [{GROUP}, {GROUP}]\n"
+)
 STEPS = "steps = [{ up_to_rp = 2, fee_rp = 0 }, { up_to_rp = 2, fee_rp = 1 }, { fee_rp = 2 }]\n"
 ITEMS = 'programme = "food"\nper_month = 1\nitems = [{ name = "a", what = "a", price_rp = 1 }]\n'
 
@@ -53,6 +58,7 @@ def test_a_rule_is_read_with_its_line() -> None:
         ("purse_limit", 'purse = "registered"\nprogramme = "kjp"\n', 7, "programme: the purse is"),
         ("allowance", ALLOWANCE + "routine_rp = 1\n", 7, "routine_rp and periodic_rp are 1, amou"),
         ("item_quota", ITEMS.replace("}]", '}, { name = "a", what = "b", price_rp = 2 }]'), 7, "i"),
+        ("free_ride", GROUPS, 7, "groups: one stands there twice"),
         ("top_up_fee", 'channel = "on_us"\nsteps = [{ up_to_rp = 1, fee_rp = 0 }]\n', 7, "steps: "),
         (
             "top_up_fee",
