@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -271,5 +271,16 @@ def _render_explain(console: Console, versions: Sequence[Version]) -> None:
             f"  {rule.says_en}",
             f"  source: {rule.source} ({version.place})",
         ]
-        lines += [f"    {name} = {value}" for name, value in _figures(version).items()]
+        for name, value in _figures(version).items():
+            lines += _shown(name, value)
         console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _shown(name: str, value: object) -> list[str]:
+    """Return the lines of a figure; each row of a table has a line of its own."""
+    if not isinstance(value, list | tuple):
+        return [f"    {name} = {value}"]
+    if not any(isinstance(row, Mapping | list | tuple) for row in value):
+        return [f"    {name} = {', '.join(map(str, value))}"]
+    rows = (row.values() if isinstance(row, Mapping) else row for row in value)
+    return [f"    {name}:", *(f"      {', '.join(map(str, row))}" for row in rows)]

@@ -127,6 +127,11 @@ def test_a_rule_is_explained_in_both_languages() -> None:
     assert "Rp10,000 at most" in shown
     assert "base_rp = 2500" in shown
     assert "kepgub-733-2022.toml:7" in shown
+    groups = call("explain", "free_ride", "--on", "2026-01-01").stdout
+    assert "    groups:\n      1, kjp, penerima KJP Plus dan KJMU, holders of" in groups
+    table = call("explain", "fare.mrt").stdout
+    assert "    amounts_rp:\n      3000, 4000, 5000, " in table
+    assert "    services = mrt\n" in table
     ended = call("explain", "waiver.rusun_rent").stdout
     assert "from 2020-04-13 to 2023-06-30, grade B" in ended
 
