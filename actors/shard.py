@@ -13,7 +13,7 @@ the committer raises that failure, so that the shard is opened anew from its jou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import trio
@@ -25,9 +25,9 @@ from actors.errors import ShardBroken
 from actors.runtime.trace import MailboxTrace, reason_of
 from engine.decisions import decide
 from engine.errors import Reason
+from engine.law import Law
 from engine.moment import Moment, moment
 from engine.resend import difference
-from engine.rules.purses import RulesOn
 from engine.seen import Seen
 from engine.transaction import Entry, Transaction
 from protocol.errors import BusyReason
@@ -80,13 +80,14 @@ class Shard:
     Args:
       store: journal, views and book of this shard.
       now_ms: the host's clock, milliseconds since 1970.
-      rules_on: finds the rules of a day.
+      law: what decisions are made by.
       clock: seconds, for the age of what waits.
 
     Attributes:
       durable_position: where the first entry stands that is not on disk yet.
       stopped_by: why transactions are turned away; None while they are taken.
       quarantine: cards whose handler failed.
+      articles: of the rules that decisions cite.
       failure: what broke this shard, in the middle of a decision; None while it is whole.
       work: set when a block waits for the committer, or it has something else to look at.
     """
@@ -96,7 +97,7 @@ class Shard:
         store: ShardStore,
         *,
         now_ms: Callable[[], int],
-        rules_on: RulesOn,
+        law: Law,
         clock: Callable[[], float] = trio.current_time,
     ) -> None:
         self.store = store
@@ -107,7 +108,8 @@ class Shard:
         self.failure: Exception | None = None
         self.work = trio.Event()
         self._now_ms = now_ms
-        self._rules_on = rules_on
+        self._law = law
+        self.articles = law.articles
         self._clock = clock
         self._open = OpenBlock(store.book.position)
         self._committing: OpenBlock | None = None
@@ -188,11 +190,11 @@ class Shard:
         A card that is only asked about is not quarantined, whatever the answer comes to.
         """
         entry = self._decide(self.now(), terminal, transaction, trial=True)
-        return entry if isinstance(entry, Outcome) else outcome_of(entry, -1)
+        return entry if isinstance(entry, Outcome) else outcome_of(entry, -1, self.articles)
 
     def now(self) -> Moment:
         """Return the moment of a decision; the journal's time never runs backwards."""
-        return moment(max(self._now_ms(), self.book.decided_ms), self._rules_on)
+        return moment(max(self._now_ms(), self.book.decided_ms), self._law)
 
     def _decide(
         self, now: Moment, terminal: str, transaction: Transaction, *, trial: bool = False
@@ -244,7 +246,7 @@ class Shard:
             return Outcome(
                 counter, "in_progress", repeated=True, retry_after_ms=limits.BUSY_RETRY_MS
             )
-        return outcome_of(entry, position, repeated=True)
+        return outcome_of(entry, position, self.articles, repeated=True)
 
     def find_entry(self, terminal: str, counter: int) -> Entry | None:
         """Return the entry of a transaction, durable or still in an open block."""
@@ -344,8 +346,10 @@ class Shard:
         return self.failure is None and self.durable_position >= position
 
 
-def outcome_of(entry: Entry, position: int, *, repeated: bool = False) -> Outcome:
-    """Return the outcome that an entry tells."""
+def outcome_of(
+    entry: Entry, position: int, articles: Mapping[str, str], *, repeated: bool = False
+) -> Outcome:
+    """Return the outcome that an entry tells, with the article of its rule."""
     return Outcome(
         entry.counter,
         "refused" if entry.reason else "posted",
@@ -356,6 +360,8 @@ def outcome_of(entry: Entry, position: int, *, repeated: bool = False) -> Outcom
         entry.rule,
         entry.detail,
         entry.exceptions,
+        0,
+        articles.get(entry.rule, ""),
     )
 
 

@@ -221,8 +221,9 @@ class TerminalActor:
 
     def answer(self, placed: Sequence[Placed]) -> None:
         """Tell the terminal what has become durable."""
+        articles = self._shard.articles
         outcomes = [
-            outcome_of(entry, position)
+            outcome_of(entry, position, articles)
             for run in placed
             for position, entry in enumerate(run.entries, run.first_position)
         ]

@@ -49,7 +49,7 @@ from actors.runtime import (
 from actors.seams import Seams
 from actors.shard import Shard
 from actors.terminal import Services
-from engine.rules.purses import RulesOn
+from engine.law import Law
 from protocol.redaction import Pseudonym
 from storage.shard_store import ShardStore
 from storage.store import Store
@@ -78,7 +78,7 @@ class NodeTree:
       stores: what it keeps on disk.
       listening: a listening socket, which stays the caller's.
       keys: who may connect.
-      rules_on: finds the rules of a day.
+      law: what decisions are made by.
       pseudonym: stands for a card where cards are not shown.
       seams: time, chance and threads.
       report: takes what supervisors report.
@@ -92,7 +92,7 @@ class NodeTree:
         stores: Stores,
         listening: ListeningSocket,
         keys: Keys,
-        rules_on: RulesOn,
+        law: Law,
         pseudonym: Pseudonym,
         seams: Seams,
         report: Reporter,
@@ -100,7 +100,7 @@ class NodeTree:
         certificates: Certificates | None = None,
     ) -> None:
         self._stores = stores
-        self._rules_on = rules_on
+        self._law = law
         self._seams = seams
         self._report = report
         self._note = note
@@ -170,7 +170,7 @@ class NodeTree:
     async def _run_shard(self, life: Life) -> None:
         with ExitStack() as held:
             store = await self._seams.offload(partial(held.enter_context, self._stores.shard()))
-            shard = self._shard = Shard(store, now_ms=self._seams.now_ms, rules_on=self._rules_on)
+            shard = self._shard = Shard(store, now_ms=self._seams.now_ms, law=self._law)
             committer = Committer(shard, offload=self._seams.offload, report=self._note)
             checkpointer = Checkpointer(shard, offload=self._seams.offload, report=self._note)
             # A life of these is a life of the shard: what they had in memory is not durable, so

@@ -14,10 +14,10 @@ from typing import Final
 
 from bench.load import BALANCE_RP, BANK, card_name
 from engine.decisions import decide
+from engine.law import Law
 from engine.moment import moment
-from engine.rules.purses import RulesOn, purse_rules
 from engine.transaction import Entry, Issue, TopUp, Transaction
-from ops.rulebook import load_rulebook
+from ops.rulebook import law_in
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.lmdb_store import LmdbStore
@@ -49,23 +49,21 @@ def fill(data: Path, cards: int, *, progress: Callable[[int], object] = int) -> 
     ):
         # Cards are issued once and not looked at again: hardly any need stay in memory.
         shard = ShardStore.open(journal, views, clock=time.monotonic, hot_rows_max=2)
-        _issue_all(shard, cards, purse_rules(load_rulebook()), progress)
+        _issue_all(shard, cards, law_in(None), progress)
         shard.checkpoint()
 
 
-def _issue_all(
-    shard: ShardStore, cards: int, rules_on: RulesOn, progress: Callable[[int], object]
-) -> None:
+def _issue_all(shard: ShardStore, cards: int, law: Law, progress: Callable[[int], object]) -> None:
     for first in range(0, cards, CARDS_PER_BLOCK):
         after = min(first + CARDS_PER_BLOCK, cards)
-        _issue(shard, range(first, after), rules_on)
+        _issue(shard, range(first, after), law)
         if shard.entries_since_checkpoint >= ENTRIES_PER_CHECKPOINT:
             shard.checkpoint()
         progress(after)
 
 
-def _issue(shard: ShardStore, numbers: range, rules_on: RulesOn) -> None:
-    now = moment(time.time_ns() // 1_000_000, rules_on)
+def _issue(shard: ShardStore, numbers: range, law: Law) -> None:
+    now = moment(time.time_ns() // 1_000_000, law)
     entries: list[Entry] = []
     for number in numbers:
         name, counter = card_name(number), 2 * number + 1

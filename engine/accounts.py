@@ -40,6 +40,8 @@ class AccountKind(IntEnum):
     """Money at the bank that stands against the purses."""
     SUSPENSE = 10
     """Money whose owner is not known yet."""
+    OWED_FARES = 11
+    """What chips paid above the fares that were due; below zero: what is still to be paid."""
 
 
 # Plain integers for the path of a tap: a lookup in the enum costs as much as the posting.
@@ -53,6 +55,7 @@ PROGRAMME_FUND: Final[int] = AccountKind.PROGRAMME_FUND.value
 FEES: Final[int] = AccountKind.FEES.value
 FLOAT: Final[int] = AccountKind.FLOAT.value
 SUSPENSE: Final[int] = AccountKind.SUSPENSE.value
+OWED_FARES: Final[int] = AccountKind.OWED_FARES.value
 
 PROGRAMME_KINDS: Final = frozenset({PROGRAMME_PURSE, PROGRAMME_FUND})
 """Programme money: never mixed with any other.
@@ -63,8 +66,12 @@ Source: Pergub DKI Jakarta 145/2017, Pasal 15.
 OPERATOR_AND_FLOAT: Final = frozenset({OPERATOR_REVENUE, FLOAT})
 """What operators earned and what stands against the purses: never mixed with each other either."""
 
-PURSE_KINDS: Final = frozenset({PURSE, PROGRAMME_PURSE})
+PURSE_KINDS: Final = frozenset({PURSE, PROGRAMME_PURSE, OWED_FARES})
 """Kept in the cards; in the chart of accounts only their totals stand, under `ALL_CARDS`."""
+
+OWED: Final = "owed fares"
+"""Stands for a programme in the name of the purse that holds what a card is owed; with its blank
+no programme can have this name, so nothing is paid from there or topped up."""
 
 ALL_CARDS: Final = "*"
 
@@ -77,8 +84,10 @@ def purse_owner(card: str, programme: str) -> str:
 def purse_line(card: str, programme: str, amount_rp: int) -> Posting:
     """Return the line that moves an amount onto a purse (below zero: off it).
 
-    The empty programme means the card's own purse.
+    The empty programme means the card's own purse, `OWED` what it is owed.
     """
+    if programme == OWED:
+        return (OWED_FARES, card, amount_rp)
     if programme:
         return (PROGRAMME_PURSE, purse_owner(card, programme), amount_rp)
     return (PURSE, card, amount_rp)
@@ -92,6 +101,8 @@ def purse_of(posting: Posting) -> tuple[str, str] | None:
     if kind == PROGRAMME_PURSE:
         card, _, programme = owner.partition("/")
         return card, programme
+    if kind == OWED_FARES:
+        return owner, OWED
     return None
 
 

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
 from engine.card import Card, CardStatus, HeldAmount
+from engine.fares.kept import seen_tap, with_tap
+from engine.fares.state import Kept, Rated
 from engine.purses import (
     EMPTY,
     Step,
@@ -16,6 +18,7 @@ from engine.purses import (
     correct,
     joined,
     pay,
+    ride,
     undo_this_month,
     undo_today,
 )
@@ -31,6 +34,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Tap,
     Unblock,
     Void,
 )
@@ -56,6 +60,7 @@ _OTHER_STEPS: Final[dict[type[Intent], Step]] = {
     Adjustment: correct,
     Replace: correct,
     Close: correct,
+    Tap: ride,
 }
 
 
@@ -99,9 +104,17 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         card.successor,
         card.replaced,
         card.before,
+        card.grants,
+        card.kept if entry.rated is None else _kept(card, entry, entry.rated),
     )
     change = _CHANGES.get(type(entry.intent))
     return after if change is None or entry.reason else change(after, entry)
+
+
+def _kept(card: Card, entry: Entry, rated: Rated) -> Kept:
+    intent = entry.intent
+    assert isinstance(intent, Tap), "only taps are rated"
+    return with_tap(card.kept, seen_tap(entry.terminal, entry.counter, entry.at_ms, intent), rated)
 
 
 def step_of(entry: Entry) -> Step:

@@ -8,6 +8,9 @@ from typing import Final
 
 DAY_MS: Final = 24 * 3600 * 1000
 WIB_OFFSET_MS: Final = 7 * 3600 * 1000
+_WEEK_DAYS: Final = 7
+_THURSDAY: Final = 3
+"""The weekday of 1970-01-01, counted from Monday."""
 _UNIX_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 
 
@@ -24,6 +27,11 @@ def day_of_date(when: date) -> int:
 def date_of_day(day: int) -> date:
     """Return the calendar day of a day in this count."""
     return date.fromordinal(day + _UNIX_EPOCH_ORDINAL)
+
+
+def week_of(day: int) -> int:
+    """Return the week of a day, from Monday on, so that weeks can be compared."""
+    return (day + _THURSDAY) // _WEEK_DAYS
 
 
 def month_of(day: int) -> int:

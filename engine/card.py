@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from engine.fares.state import NO_TAPS, Kept
 from engine.transaction import MediumName
 
 
@@ -58,6 +59,16 @@ class HeldAmount(Struct, frozen=True, array_like=True, gc=False):
     expires_ms: int
 
 
+class Granted(Struct, frozen=True, array_like=True, gc=False):
+    """What a programme entitles the holder of a card to; days as in engine.calendar."""
+
+    programme: str
+    group: str
+    holder: str
+    since_day: int
+    until_day: int
+
+
 class Card(Struct, frozen=True, array_like=True, gc=False):
     """A card as it stands after the entry at position `last` (-1: none yet).
 
@@ -79,6 +90,8 @@ class Card(Struct, frozen=True, array_like=True, gc=False):
     successor: str = ""
     replaced: int = -1
     before: int = -1
+    grants: tuple[Granted, ...] = ()
+    kept: Kept = NO_TAPS
 
     def purse(self, programme: str) -> Purse | None:
         """Return the purse of a programme, or the card's own for the empty name."""

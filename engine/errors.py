@@ -31,6 +31,7 @@ class Reason(StrEnum):
     ABOVE_CEILING = "above_ceiling"  # the purse would hold more than it may
     ACCOUNT_LIMIT = "account_limit"  # no room for another account of this kind
     ACCOUNT_NAME = "account_name"  # no account can have this name
+    AMOUNT_DECIDED = "amount_decided"  # the rules say what it costs: it carries no amount
     # More than is left of the hold or of the original, or than an account may come to.
     AMOUNT_EXCEEDED = "amount_exceeded"
     BELOW_FLOOR = "below_floor"  # not enough money, or it is held
@@ -41,19 +42,26 @@ class Reason(StrEnum):
     CARD_QUARANTINED = "card_quarantined"  # the card's handler failed; an operator looks into it
     CARD_REPLACED = "card_replaced"
     CARD_UNKNOWN = "card_unknown"  # no card of this name was issued
+    CLOCK_AHEAD = "clock_ahead"  # it says that it happens later than now
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
+    FARE_UNKNOWN = "fare_unknown"  # no rule says what a ride of this service costs
     FUNDS_MIXED = "funds_mixed"  # funds that are kept apart in one movement
     GROUP_CARDS = "group_cards"  # the parts name more than one card
     HOLDS_OPEN = "holds_open"  # a card with open holds cannot be closed
     HOLD_EXPIRED = "hold_expired"
     HOLD_UNKNOWN = "hold_unknown"  # there is no such hold, or it was posted or voided
+    JOURNEY_OPEN = "journey_open"  # the last ride was not tapped out
     MEDIUM_IS_ACCOUNT = "medium_is_account"  # an advice for a card that has no value on the chip
     MEDIUM_IS_STORED = "medium_is_stored"  # an authorisation for a card whose value is on the chip
     MONTH_LIMIT = "month_limit"  # more than may be spent in a month
     NOT_BALANCED = "not_balanced"  # the lines do not sum to zero
     NOT_RETURNABLE = "not_returnable"  # the original moved nothing, or is of another kind
     ORIGINAL_UNKNOWN = "original_unknown"  # there is no such transaction
+    PASSBACK = "passback"  # the card was handed back to somebody else
+    PLACE_UNKNOWN = "place_unknown"  # the fare of the service does not know this place
     PURSE_LIMIT = "purse_limit"  # no room for another purse on the card
     PURSE_UNKNOWN = "purse_unknown"  # the card has no purse of this programme
     RECEIVE_LIMIT = "receive_limit"  # more than may come in during a month
+    TAP_IN_GROUP = "tap_in_group"  # a tap that is rated stands alone
+    TOO_LATE = "too_late"  # too many later taps of the card came before it, or a month has passed
     TOO_MANY_HOLDS = "too_many_holds"  # no room for another hold on the card

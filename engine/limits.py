@@ -31,6 +31,19 @@ GROUP_PARTS_MAX: Final = 8
 ADJUSTMENT_LINES_MAX: Final = 16
 """One officer's correction; a longer one is several corrections."""
 
+KEPT_TAPS: Final = 12
+"""Taps of a card, at least, among which a late one finds its place: those of three ordinary days.
+Up to twice as many are kept, some 50 bytes each."""
+
+PACKAGE_RIDES_MAX: Final = 16
+"""Rides that are paid together: more than fit into the three hours of a package."""
+
+TAP_AHEAD_MS_MAX: Final = 5 * 60 * 1000
+"""How far the clock of a terminal may be ahead: beyond that, when it was cannot be told."""
+
+TAP_LATE_MS_MAX: Final = 31 * 24 * 3600 * 1000
+"""How late a tap may come and still be rated; who has waited a month for it asks an officer."""
+
 HOLDS_PER_CARD_MAX: Final = 8
 """A card is in one journey and at one till at a time; the rest is slack for lost voids."""
 

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from engine.accounts import PROGRAMME_PURSE, PURSE, Postings, purse_of
+from engine.accounts import OWED, OWED_FARES, PROGRAMME_PURSE, PURSE, Postings, purse_of
 from engine.calendar import day_and_month
 from engine.card import Card, Programmes, Purse
 from engine.errors import Reason
@@ -28,6 +28,13 @@ def pay(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
     if amount_rp < 0:
         return _spent(purse, -amount_rp, -amount_rp, decided_ms)
     return _received(purse, amount_rp, decided_ms)
+
+
+def ride(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    """Count what leaves as spent; a fare that comes back is not received."""
+    if amount_rp < 0:
+        return _spent(purse, -amount_rp, -amount_rp, decided_ms)
+    return correct(purse, amount_rp, decided_ms)
 
 
 def undo_today(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
@@ -106,10 +113,18 @@ def after_lines(
             name, _, programme = owner.partition("/")
             if name == card.id:
                 assert programme, "the card's own purse is of another kind"
-                purses = dict(programmes)
-                purses[programme] = step(purses.get(programme, EMPTY), amount_rp, decided_ms)
-                programmes = tuple(purses.items())
+                programmes = _stepped(programmes, programme, step, amount_rp, decided_ms)
+        elif kind == OWED_FARES and owner == card.id:
+            programmes = _stepped(programmes, OWED, correct, amount_rp, decided_ms)
     return main, programmes
+
+
+def _stepped(
+    programmes: Programmes, programme: str, step: Step, amount_rp: int, decided_ms: int
+) -> Programmes:
+    purses = dict(programmes)
+    purses[programme] = step(purses.get(programme, EMPTY), amount_rp, decided_ms)
+    return tuple(purses.items())
 
 
 def spend_refusal(
@@ -118,9 +133,9 @@ def spend_refusal(
     """Tell why an amount may not be spent, or NONE.
 
     What is held counts as if it were spent: each hold may be posted at any time. An amount of
-    zero may always be spent.
+    zero may always be spent, and a fare may come back.
     """
-    if amount_rp == 0:
+    if amount_rp <= 0:
         return _NONE
     wanted_rp = held_rp + amount_rp
     if purse.balance_rp - wanted_rp < limits.floor_rp:

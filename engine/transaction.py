@@ -17,8 +17,9 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from engine import limits
-from engine.accounts import Posting
+from engine.accounts import AccountKind, Posting
 from engine.errors import Reason
+from engine.fares.state import Direction, Rated
 
 Amount = Annotated[int, Meta(ge=0, le=limits.AMOUNT_RP_MAX)]
 PositiveAmount = Annotated[int, Meta(ge=1, le=limits.AMOUNT_RP_MAX)]
@@ -48,16 +49,25 @@ class _Cardless(_Intent, frozen=True):
 
 
 class Tap(_Intent, frozen=True, tag="tap"):
-    """A ride begins or ends at a terminal; the amount goes to the operator and may be zero."""
+    """A ride begins or ends at a terminal.
+
+    One that names the service is rated: the rules say what it costs. An authorisation carries no
+    amount then; what an advice says was taken on the chip may differ from what is due, and the
+    difference is what its holder is owed, or owes. One without a service moves the amount that it
+    tells, which may be zero.
+
+    The direction `reset` ends a ride that was not tapped out.
+    """
 
     card: Name
     amount_rp: Amount
     operator: Name
-    direction: Literal["in", "out"]
+    direction: Direction
     place: OptionalName = ""
     line: OptionalName = ""
     purse: OptionalName = ""
     proof: Proof | None = None
+    service: OptionalName = ""
 
 
 class Purchase(_Intent, frozen=True, tag="purchase"):
@@ -152,7 +162,10 @@ class Adjustment(_Intent, frozen=True, tag="adjustment"):
     officer: Name
     reason: Text
     lines: Annotated[
-        tuple[tuple[Annotated[int, Meta(ge=1, le=10)], AccountOwner, CorrectedAmount], ...],
+        tuple[
+            tuple[Annotated[int, Meta(ge=1, le=len(AccountKind))], AccountOwner, CorrectedAmount],
+            ...,
+        ],
         Meta(min_length=2, max_length=limits.ADJUSTMENT_LINES_MAX),
     ]
     card: OptionalName = ""
@@ -269,12 +282,13 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     Attributes:
       decided_ms: the host's clock, never earlier than that of the entry before.
       reason: why it was refused; empty when it was posted.
-      rule: the rule behind a refusal, the first exception, or a return.
+      rule: the rule behind a refusal, the first exception, a return, or the price of a ride.
       detail: the field that the rule speaks of, where there is one (`parts[1].operator`).
       balance_rp: of the purse that was used, after the transaction.
       exceptions: what the ledger dislikes in an advice that it posted all the same.
       postings: lines that sum to zero.
       previous: position of the card's entry before this one, -1 for its first.
+      rated: where the card's rides stand after a tap that was rated.
     """
 
     terminal: Name
@@ -289,6 +303,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     exceptions: tuple[Reason, ...]
     postings: tuple[Posting, ...]
     previous: int
+    rated: Rated | None = None
 
     @property
     def posted(self) -> bool:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from engine.accounts import Postings
 from engine.errors import Reason
+from engine.fares.state import Rated
 
 CARD_RULE: Final = "card.status"
 """What a card may be used for, by its status; a card's purses, holds and debts."""
@@ -23,6 +24,10 @@ FUNDS_RULE: Final = "funds.apart"
 
 Source: Pergub DKI Jakarta 145/2017, Pasal 15.
 """
+TIME_RULE: Final = "tap.time"
+"""A tap has its place among those of its card: neither later than now nor too old."""
+FARE_RULE: Final = "fare"
+"""A ride costs what a rule says, which has to know its service and its stations."""
 RETURN_RULE: Final = "return.once"
 """What moved is given back once, in whole or in parts."""
 
@@ -39,6 +44,7 @@ class Verdict(Struct, frozen=True, gc=False):
       balance_rp: of the purse that the intent is about; after the postings.
       detail: the field at fault, where there is one.
       exceptions: what the ledger dislikes in an advice that it posts all the same.
+      rated: where the card's rides stand after a tap that was rated.
     """
 
     postings: Postings = ()
@@ -47,6 +53,7 @@ class Verdict(Struct, frozen=True, gc=False):
     rule: str = ""
     detail: str = ""
     exceptions: tuple[Reason, ...] = ()
+    rated: Rated | None = None
 
 
 Doubt: TypeAlias = tuple[Reason, str, str]

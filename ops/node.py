@@ -27,7 +27,7 @@ from actors.runtime import Escalation, Event, Report
 from actors.seams import Seams
 from actors.tree import NodeTree, Stores
 from engine.keys import Role
-from engine.rules.purses import RulesOn
+from engine.law import Law
 from ops.open_files import allow_files
 from ops.tls_files import TlsFiles
 from protocol.redaction import pseudonyms
@@ -89,7 +89,7 @@ async def run_node(
     *,
     dev: bool,
     on_listening: Callable[[Listening], None],
-    rules_on: RulesOn,
+    law: Law,
     tls: TlsFiles | None = None,
 ) -> None:
     """Run a node on a data folder until SIGTERM or SIGINT.
@@ -100,7 +100,7 @@ async def run_node(
       port: 0 takes a free one.
       dev: enrol unknown keys at first use.
       on_listening: called once terminals can connect.
-      rules_on: finds the rules of a day.
+      law: what decisions are made by.
       tls: the files of its certificate; without them nothing is encrypted.
 
     Raises:
@@ -126,7 +126,7 @@ async def run_node(
             stores=Stores(partial(_open_shard, folder), partial(_open_fleet, folder)),
             listening=listening,
             keys=_FirstUse(keys) if dev else keys,
-            rules_on=rules_on,
+            law=law,
             pseudonym=pseudonyms(secret),
             seams=seams,
             report=_report,

@@ -9,12 +9,16 @@ from typing import Final
 
 import click
 
-from engine.fares.ride import check_fares
-from engine.rules.purses import purse_rules
+from engine.fares.lines import LineNetwork
+from engine.fares.network import Network
+from engine.law import Law, law_of
 from engine.rules.reading import Fault, Instrument, RulesInvalid, by_file
 from engine.rules.rulebook import Rulebook
 
 _COME_WITH_IT: Final = "engine.rules"
+
+NOWHERE: Final = LineNetwork((), ())
+"""The network of a node that was given none."""
 
 
 rules_option = click.option(
@@ -36,6 +40,15 @@ def rulebook_in(folder: Path | None) -> Rulebook:
         return load_rulebook(folder)
     except RulesInvalid as invalid:
         raise click.ClickException(str(invalid)) from invalid
+
+
+def law_in(folder: Path | None, network: Network = NOWHERE) -> Law:
+    """Return the law that the rules make, for a command.
+
+    Raises:
+      click.ClickException: they cannot be used; it says why, a line for each fault.
+    """
+    return law_of(rulebook_in(folder), network)
 
 
 def load_rulebook(folder: Path | None = None) -> Rulebook:
@@ -64,8 +77,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     if faults:
         raise RulesInvalid(sorted(faults))
     rulebook = Rulebook(instruments)
-    purse_rules(rulebook)
-    check_fares(rulebook)
+    law_of(rulebook, NOWHERE)
     return rulebook
 
 

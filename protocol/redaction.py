@@ -2,7 +2,7 @@
 
 A card becomes a pseudonym: always the same one for the same card, so that counts by card come out
 right, and nothing that anybody without the node's secret could find the card by. Who decided what
-and why, what a card holds, and what a chip proved are left out.
+and why, what a card holds, where its rides stand, and what a chip proved are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from engine.accounts import PROGRAMME_PURSE, PURSE, Posting
+from engine.accounts import OWED_FARES, PROGRAMME_PURSE, PURSE, Posting
 from engine.limits import NAME_LENGTH_MAX
 from engine.transaction import (
     Adjustment,
@@ -57,6 +57,7 @@ def redact(entry: Entry, pseudonym: Pseudonym) -> Entry:
         entry,
         intent=_redacted(entry.intent, pseudonym),
         balance_rp=0,
+        rated=None,
         postings=tuple(_line(posting, pseudonym) for posting in entry.postings),
     )
 
@@ -89,7 +90,7 @@ def _part(part: Part, pseudonym: Pseudonym) -> Part:
 
 def _line(posting: Posting, pseudonym: Pseudonym) -> Posting:
     kind, owner, amount_rp = posting
-    if kind == PURSE:
+    if kind in (PURSE, OWED_FARES):
         return kind, pseudonym(owner), amount_rp
     if kind == PROGRAMME_PURSE:
         card, stroke, programme = owner.partition("/")

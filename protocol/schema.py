@@ -223,7 +223,7 @@ def _type(kind: Type, found: dict[str, Schema], direction: str) -> Schema:
 def _union(kind: UnionType, found: dict[str, Schema], direction: str) -> Schema:
     choices = [_type(part, found, direction) for part in kind.types]
     members = frozenset(part.cls for part in kind.types if isinstance(part, StructType))
-    if not members:
+    if members not in _OF_UNION:
         return {"anyOf": choices}
     family = _OF_UNION[members]
     found[family] = {"anyOf": choices}

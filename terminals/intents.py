@@ -17,14 +17,18 @@ def tap(
     card: str,
     amount_rp: int,
     operator: str,
-    direction: Literal["in", "out"],
+    direction: Literal["in", "out", "reset"],
     *,
     place: str = "",
     line: str = "",
     proof: bytes | None = None,
+    service: str = "",
 ) -> Intent:
-    """Return a tap: a ride begins or ends; the amount, which may be zero, is the operator's."""
-    return ["tap", card, amount_rp, operator, direction, place, line, "", proof]
+    """Return a tap: a ride begins or ends; the amount, which may be zero, is the operator's.
+
+    One with a service is rated by the node: it carries an amount only where a chip has paid it.
+    """
+    return ["tap", card, amount_rp, operator, direction, place, line, "", proof, service]
 
 
 def top_up(card: str, amount_rp: int, bank: str, *, proof: bytes | None = None) -> Intent:

@@ -45,6 +45,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     exceptions: tuple[str, ...] = ()
     retry_after_ms: int = 0
+    article: str = ""
 
 
 class Outcomes(NamedTuple):
@@ -84,6 +85,7 @@ class Entry(NamedTuple):
     exceptions: tuple[str, ...]
     postings: tuple[tuple[int, str, int], ...]
     previous: int
+    rated: Sequence[object] | None = None
 
 
 class Balance(NamedTuple):

@@ -16,6 +16,7 @@ from engine.decisions.holds import decide_hold, decide_post, decide_void
 from engine.decisions.lifecycle import decide_life
 from engine.decisions.payments import decide_part
 from engine.decisions.returns import decide_refund, decide_reversal
+from engine.decisions.rides import decide_ride
 from engine.errors import Bug
 from engine.moment import Moment
 from engine.transaction import (
@@ -54,7 +55,10 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
     intent = transaction.intent
     name = intent.card
     card = book.cards.get(name) if name else None
-    verdict = _judge(book, card, now, intent)
+    if type(intent) is Tap and intent.service:
+        verdict = decide_ride(book, card, now, terminal, transaction)
+    else:
+        verdict = _judge(book, card, now, intent)
     postings = verdict.postings
     sum_rp = 0
     for line in postings:
@@ -76,6 +80,7 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
         verdict.exceptions,
         postings,
         -1 if card is None else card.last,
+        verdict.rated,
     )
 
 

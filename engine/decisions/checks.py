@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from engine.accounts import (
     ALL_CARDS,
+    OWED,
     PURSE_KINDS,
     SUSPENSE,
     Account,
@@ -120,13 +121,19 @@ def spending_doubts(
     payee: Account,
     *,
     advice: bool = False,
+    amount_rp: int | None = None,
 ) -> list[Doubt]:
-    """Return what is to be said against paying from a purse of a card (None: not there)."""
+    """Return what is to be said against paying from a purse of a card (None: not there).
+
+    The amount is that of the intent, if no other is given.
+    """
     programme = intent.purse
+    if amount_rp is None:
+        amount_rp = intent.amount_rp
     doubts = [] if card is not None and card.status is ACTIVE else card_doubts(card)
     if card is not None and (card.medium == "account") is advice:
         doubts.append(medium_doubt(card))
-    if purse is None:
+    if purse is None or programme == OWED:
         doubts += missing_doubts(card, intent)
         purse = EMPTY
     if payee[1] not in book.accounts[payee[0]]:
@@ -134,7 +141,7 @@ def spending_doubts(
     held_rp = card.held_rp(programme, now.ms) if card is not None and card.holds else 0
     registered = card is not None and card.registered
     limits = now.rules.limits_of(programme, registered=registered)
-    if reason := spend_refusal(purse, intent.amount_rp, held_rp, limits, now):
+    if reason := spend_refusal(purse, amount_rp, held_rp, limits, now):
         doubts.append((reason, limits.rule, "amount_rp"))
     return doubts
 
@@ -165,7 +172,7 @@ def purse_now(card: Card | None, programme: str) -> Purse:
 def purse_or_suspense(card: Card | None, intent: Spending | TopUp, amount_rp: int) -> Posting:
     """Return the line of an advice on a purse; in suspense where the purse cannot exist."""
     exists = card is not None and card.purse(intent.purse) is not None
-    if exists or not opening_doubts(card, intent):
+    if (exists and intent.purse != OWED) or not opening_doubts(card, intent):
         return purse_line(intent.card, intent.purse, amount_rp)
     return (SUSPENSE, "purse", amount_rp)
 

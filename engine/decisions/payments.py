@@ -6,7 +6,8 @@ those; top-ups have a file of their own.
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Sequence
+from typing import Final, assert_never
 
 from engine.accounts import (
     MERCHANT_PAYABLE,
@@ -26,9 +27,13 @@ from engine.decisions.checks import (
     with_accounts,
 )
 from engine.decisions.top_ups import decide_top_up
+from engine.errors import Reason
 from engine.moment import Moment
 from engine.transaction import Part, Purchase, Share, Subsidy, Tap, TopUp
-from engine.verdict import Verdict, filed, refused
+from engine.verdict import FARE_RULE, Doubt, Verdict, filed, refused
+
+_IN_GROUP: Final[tuple[Doubt, ...]] = ((Reason.TAP_IN_GROUP, FARE_RULE, "service"),)
+"""Of a tap that is rated: what it moves is not known before all of its card are rated."""
 
 
 def decide_part(
@@ -37,8 +42,9 @@ def decide_part(
     """Decide one movement; `forced` makes it an advice although it carries no proof itself."""
     match part:
         case Tap():
-            payee = (OPERATOR_REVENUE, part.operator)
-            return _pay(book, card, now, part, payee, advice=forced or part.proof is not None)
+            advice = forced or part.proof is not None
+            doubts = _IN_GROUP if part.service else ()
+            return pay_operator(book, card, now, part, advice=advice, doubts=doubts)
         case Purchase():
             payee = (MERCHANT_PAYABLE, part.merchant)
             return _pay(book, card, now, part, payee, advice=forced or part.proof is not None)
@@ -54,6 +60,20 @@ def decide_part(
             return _between(book, payer, payee, part.amount_rp, fields, forced=forced)
         case _:
             assert_never(part)
+
+
+def pay_operator(
+    book: Book,
+    card: Card | None,
+    now: Moment,
+    intent: Tap,
+    *,
+    advice: bool,
+    doubts: Sequence[Doubt] = (),
+) -> Verdict:
+    """Decide a tap by the amount that it tells, with what else is to be said against it."""
+    payee = (OPERATOR_REVENUE, intent.operator)
+    return _pay(book, card, now, intent, payee, advice=advice, others=doubts)
 
 
 def _between(
@@ -82,11 +102,13 @@ def _pay(
     payee: Account,
     *,
     advice: bool,
+    others: Sequence[Doubt] = (),
 ) -> Verdict:
     amount_rp = intent.amount_rp
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp
     doubts = spending_doubts(book, card, purse, now, intent, payee, advice=advice)
+    doubts += others
     if doubts and not advice:
         return refused(*doubts[0], balance_rp=balance_rp)
     if not amount_rp:

@@ -6,6 +6,7 @@ from engine.accounts import (
     BANK_IN_TRANSIT,
     BANK_SETTLEMENT,
     FEES,
+    OWED,
     PROGRAMME_FUND,
     PURSE_KINDS,
     Account,
@@ -58,7 +59,7 @@ def _doubts(
         # A bank carries no programme money, and a programme pays no fee.
         field = "leg" if intent.leg == "bank" else "fee_rp"
         doubts.append((Reason.FUNDS_MIXED, FUNDS_RULE, field))
-    if card is None or card.purse(intent.purse) is None:
+    if card is None or card.purse(intent.purse) is None or intent.purse == OWED:
         doubts += opening_doubts(card, intent)
     payer, payee = _payer(intent), (BANK_IN_TRANSIT, intent.bank)
     doubts += account_doubts(book, payer, "purse" if payer[0] == PROGRAMME_FUND else "bank")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from datetime import time
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
-from engine.calendar import DAY_MS, WIB_OFFSET_MS, date_of_day, day_of
-from engine.rules.kinds import Days, Holidays, Window
+from engine.calendar import DAY_MS, WIB_OFFSET_MS, date_of_day
+from engine.rules.kinds import Holidays, Window
 from engine.rules.rulebook import Rulebook
 
+T = TypeVar("T")
+
+Hours: TypeAlias = tuple[tuple[int, int, T], ...]
+"""What holds from one millisecond of a day to before another; the first that fits counts."""
+
 _SATURDAY: Final = 5
-_MINUTE_MS: Final = 60_000
-
-
-def minutes_of_day(time_ms: int) -> float:
-    """Return how many minutes of its day in Jakarta have passed at a moment."""
-    return (time_ms + WIB_OFFSET_MS) % DAY_MS / _MINUTE_MS
 
 
 def is_workday(day: int, rulebook: Rulebook) -> bool:
@@ -27,19 +26,24 @@ def is_workday(day: int, rulebook: Rulebook) -> bool:
     return not any(when in holidays.days for holidays in rulebook.of_kind(Holidays, day))
 
 
-def window_at(windows: Sequence[Window], time_ms: int, rulebook: Rulebook) -> Window | None:
-    """Return the first window in which a moment lies, or None."""
-    now = minutes_of_day(time_ms)
-    for window in windows:
-        inside = _minutes(window.since) <= now < _minutes(window.until)
-        if inside and _is_on(window.days, day_of(time_ms), rulebook):
-            return window
+def hours_of(windows: Iterable[Window], *, workday: bool, told: Callable[[Window], T]) -> Hours[T]:
+    """Return the windows of a day, and what each of them comes to."""
+    kinds = ("all", "workdays" if workday else "off_days")
+    return tuple(
+        (_ms(window.since), _ms(window.until), told(window))
+        for window in windows
+        if window.days in kinds
+    )
+
+
+def at_hour(hours: Hours[T], time_ms: int) -> T | None:
+    """Return what holds at a moment, by its time of the day in Jakarta; None if nothing does."""
+    now_ms = (time_ms + WIB_OFFSET_MS) % DAY_MS
+    for since_ms, until_ms, told in hours:
+        if since_ms <= now_ms < until_ms:
+            return told
     return None
 
 
-def _is_on(days: Days, day: int, rulebook: Rulebook) -> bool:
-    return days == "all" or is_workday(day, rulebook) is (days == "workdays")
-
-
-def _minutes(when: time) -> float:
-    return when.hour * 60 + when.minute + when.second / 60
+def _ms(when: time) -> int:
+    return ((when.hour * 60 + when.minute) * 60 + when.second) * 1000 + when.microsecond // 1000

@@ -1,4 +1,4 @@
-"""The fare of one ride, by the rule of its service that held when it began.
+"""What one ride costs: the rules of fares, as they are on one day.
 
 A ride keeps the rule of its tap-in: one that changes while somebody sits in the bus changes nothing
 for them.
@@ -6,22 +6,18 @@ for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal, TypeAlias, assert_never
+from collections.abc import Mapping
+from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from engine.calendar import day_of
+from engine.accounts import Posting
 from engine.errors import EngineError
-from engine.fares.days import window_at
+from engine.fares.days import at_hour, hours_of
 from engine.fares.network import Network
-from engine.rules.kinds import DistanceFare, FlatFare, Service, TableFare
-from engine.rules.reading import Fault, RulesInvalid
-from engine.rules.rulebook import Rulebook, Version
+from engine.rules.kinds import DistanceFare, FlatFare, Service, TableFare, Window
 
 RideRule: TypeAlias = FlatFare | TableFare | DistanceFare
-
-_KINDS: Final = (FlatFare, TableFare, DistanceFare)
 
 
 class Ride(Struct, frozen=True):
@@ -47,6 +43,23 @@ class Fare(Struct, frozen=True):
     inputs: Mapping[str, object]
 
 
+class Charge(Struct, frozen=True, gc=False):
+    """What a tap adds to the price.
+
+    Attributes:
+      card_rp: what the card pays; below zero: gets back.
+      lines: what operators get and funds pay: with the card's part they sum to zero.
+      rule: the version of the rule that decided; empty where nothing was to be decided.
+    """
+
+    card_rp: int = 0
+    lines: tuple[Posting, ...] = ()
+    rule: str = ""
+
+
+NO_CHARGE: Final = Charge()
+
+
 class NoFare(EngineError):
     """No fare can be told.
 
@@ -63,124 +76,147 @@ class NoFare(EngineError):
         self.reason, self.rule, self.field = reason, rule, field
 
 
-def ride_fare(ride: Ride, rulebook: Rulebook, network: Network) -> Fare:
-    """Return the full fare of a ride that stands alone, before any concession.
+class Price(Protocol):
+    """A rule of fares as it is on one day.
 
-    Raises:
-      NoFare: no rule is about its service on that day, or the rule does not know a station.
+    Attributes:
+      rule: what it is made of.
+      version: its name and version.
+      no_charge: of a tap that costs nothing yet.
     """
-    rule = _rule_of(ride.service, ride.began_ms, rulebook)
-    match rule:
-        case FlatFare():
-            return _flat(ride.began_ms, rule, rulebook)
-        case TableFare():
-            return _by_table(ride, rule)
-        case DistanceFare():
-            return _over(ride, rule, rulebook, network)
-        case _:
-            assert_never(rule)
+
+    rule: RideRule
+    version: str
+    no_charge: Charge
+
+    def knows(self, service: Service, place: str, /) -> bool:
+        """Tell whether a ride may begin or end at a place."""
+        ...
+
+    def of_ride(self, ride: Ride, /) -> Fare:
+        """Return the full fare of a ride that stands alone, before any concession.
+
+        Raises:
+          NoFare: the rule does not know a station.
+        """
+        ...
+
+    def farthest(self, service: Service, place: str, at_ms: int, /) -> Fare:
+        """Return the most that a ride may cost of which one end alone is known.
+
+        Raises:
+          NoFare: the rule does not know the station.
+        """
+        ...
 
 
-def farthest_fare(
-    service: Service, place: str, at_ms: int, rulebook: Rulebook, network: Network
-) -> Fare:
-    """Return the most that a ride may cost of which one end alone is known.
-
-    Raises:
-      NoFare: as for `ride_fare`.
-    """
-    rule = _rule_of(service, at_ms, rulebook)
-    match rule:
-        case FlatFare():
-            return _flat(at_ms, rule, rulebook)
-        case TableFare():
-            number = _number(place, "origin", rule)
-            amounts = [*rule.amounts_rp[number], *(row[number] for row in rule.amounts_rp)]
-            return Fare(max(amounts), rule.version, {"farthest_from": place})
-        case DistanceFare():
-            metres = network.farthest(service, place)
-            if metres is None:
-                raise NoFare("place_unknown", rule.version, "origin")
-            told = _by_distance(metres, at_ms, rule, rulebook)
-            return Fare(told.amount_rp, told.rule, {**told.inputs, "farthest_from": place})
-        case _:
-            assert_never(rule)
+def price_on(rule: RideRule, network: Network, *, workday: bool) -> Price:
+    """Return a rule as it is on a day."""
+    if isinstance(rule, FlatFare):
+        return _Flat(rule, workday=workday)
+    if isinstance(rule, TableFare):
+        return _Table(rule)
+    return _Distance(rule, network, workday=workday)
 
 
-def _rule_of(service: Service, at_ms: int, rulebook: Rulebook) -> RideRule:
-    for version in _versions_on(day_of(at_ms), rulebook):
-        rule = version.rule
-        if isinstance(rule, _KINDS) and service in rule.services:
-            return rule
-    raise NoFare("fare_unknown", "", "service")
+class _Flat:
+    """One amount, and others in some hours: made once, for most taps of a day are here."""
+
+    def __init__(self, rule: FlatFare, *, workday: bool) -> None:
+        self.rule: RideRule = rule
+        self.version = rule.version
+        self.no_charge = Charge(rule=rule.version)
+        self._else: Final = Fare(rule.amount_rp, rule.version, {})
+
+        def told(window: Window) -> Fare:
+            hours = f"{window.since:%H:%M}-{window.until:%H:%M}"
+            inputs = {"hours": hours, "else_rp": rule.amount_rp}
+            return Fare(window.amount_rp, rule.version, inputs)
+
+        self._hours: Final = hours_of(rule.windows, workday=workday, told=told)
+
+    def knows(self, _service: Service, _place: str) -> bool:
+        return True
+
+    def of_ride(self, ride: Ride) -> Fare:
+        return at_hour(self._hours, ride.began_ms) or self._else
+
+    def farthest(self, _service: Service, _place: str, at_ms: int) -> Fare:
+        return at_hour(self._hours, at_ms) or self._else
 
 
-def _versions_on(day: int, rulebook: Rulebook) -> list[Version]:
-    return [found for found in rulebook.in_force(day) if isinstance(found.rule, _KINDS)]
+class _Table:
+    """An amount for each pair of stations."""
+
+    def __init__(self, rule: TableFare) -> None:
+        self.rule: RideRule = rule
+        self.version = rule.version
+        self.no_charge = Charge(rule=rule.version)
+        self._numbers: Final = {name: number for number, name in enumerate(rule.stations)}
+        self._amounts_rp: Final = rule.amounts_rp
+
+    def knows(self, _service: Service, place: str) -> bool:
+        return place in self._numbers
+
+    def of_ride(self, ride: Ride) -> Fare:
+        row = self._amounts_rp[self._number(ride.origin, "origin")]
+        amount_rp = row[self._number(ride.destination, "destination")]
+        return Fare(amount_rp, self.version, {"from": ride.origin, "to": ride.destination})
+
+    def farthest(self, _service: Service, place: str, _at_ms: int) -> Fare:
+        number = self._number(place, "origin")
+        amounts = [*self._amounts_rp[number], *(row[number] for row in self._amounts_rp)]
+        return Fare(max(amounts), self.version, {"farthest_from": place})
+
+    def _number(self, station: str, field: str) -> int:
+        if station not in self._numbers:
+            raise NoFare("place_unknown", self.version, field)
+        return self._numbers[station]
 
 
-def check_fares(rulebook: Rulebook) -> None:
-    """Check that no service has two fares on any day.
+class _Distance:
+    """An amount for each step of the way."""
 
-    Raises:
-      RulesInvalid: one has.
-    """
-    faults = {fault for day in rulebook.changes() for fault in _second_fares(day, rulebook)}
-    if faults:
-        raise RulesInvalid(sorted(faults))
+    def __init__(self, rule: DistanceFare, network: Network, *, workday: bool) -> None:
+        self.rule: RideRule = rule
+        self.version = rule.version
+        self.no_charge = Charge(rule=rule.version)
+        self._steps: Final = rule
+        self._network: Final = network
+        self._caps: Final = hours_of(rule.caps, workday=workday, told=lambda cap: cap.amount_rp)
 
+    def knows(self, service: Service, place: str) -> bool:
+        return self._network.farthest(service, place) is not None
 
-def _second_fares(day: int, rulebook: Rulebook) -> Iterator[Fault]:
-    taken: dict[Service, Version] = {}
-    for version in _versions_on(day, rulebook):
-        assert isinstance(version.rule, _KINDS)
-        for service in version.rule.services:
-            before = taken.setdefault(service, version)
-            if before is not version:
-                what = f"services: {service} has the fare {before.rule.id} ({before.place})"
-                yield Fault(version.instrument.file, version.line, version.rule.id, what)
+    def of_ride(self, ride: Ride) -> Fare:
+        metres = self._network.metres(ride.service, ride.origin, ride.destination)
+        if metres is None:
+            raise NoFare("place_unknown", self.version, "destination")
+        told = self._over(metres, ride.began_ms)
+        inside_min = self._steps.same_station_min
+        if inside_min is None or ride.origin != ride.destination:
+            return told
+        cap_rp = told.inputs["cap_rp"]
+        assert isinstance(cap_rp, int), "a rule with same_station_min has a cap"
+        minutes = (ride.ended_ms - ride.began_ms) / 60_000
+        amount_rp = self._steps.first_rp if minutes < inside_min else cap_rp
+        return Fare(amount_rp, self.version, {**told.inputs, "minutes_inside": int(minutes)})
 
+    def farthest(self, service: Service, place: str, at_ms: int) -> Fare:
+        metres = self._network.farthest(service, place)
+        if metres is None:
+            raise NoFare("place_unknown", self.version, "origin")
+        told = self._over(metres, at_ms)
+        return Fare(told.amount_rp, self.version, {**told.inputs, "farthest_from": place})
 
-def _flat(at_ms: int, rule: FlatFare, rulebook: Rulebook) -> Fare:
-    window = window_at(rule.windows, at_ms, rulebook)
-    if window is None:
-        return Fare(rule.amount_rp, rule.version, {})
-    hours = f"{window.since:%H:%M}-{window.until:%H:%M}"
-    return Fare(window.amount_rp, rule.version, {"hours": hours, "else_rp": rule.amount_rp})
-
-
-def _by_table(ride: Ride, rule: TableFare) -> Fare:
-    row = rule.amounts_rp[_number(ride.origin, "origin", rule)]
-    amount_rp = row[_number(ride.destination, "destination", rule)]
-    return Fare(amount_rp, rule.version, {"from": ride.origin, "to": ride.destination})
-
-
-def _number(station: str, field: str, rule: TableFare) -> int:
-    if station not in rule.stations:
-        raise NoFare("place_unknown", rule.version, field)
-    return rule.stations.index(station)
-
-
-def _over(ride: Ride, rule: DistanceFare, rulebook: Rulebook, network: Network) -> Fare:
-    metres = network.metres(ride.service, ride.origin, ride.destination)
-    if metres is None:
-        raise NoFare("place_unknown", rule.version, "destination")
-    told = _by_distance(metres, ride.began_ms, rule, rulebook)
-    if rule.same_station_min is None or ride.origin != ride.destination:
-        return told
-    cap_rp = told.inputs["cap_rp"]
-    assert isinstance(cap_rp, int), "a rule with same_station_min has a cap"
-    minutes = (ride.ended_ms - ride.began_ms) / 60_000
-    amount_rp = rule.first_rp if minutes < rule.same_station_min else cap_rp
-    return Fare(amount_rp, told.rule, {**told.inputs, "minutes_inside": int(minutes)})
-
-
-def _by_distance(metres: int, at_ms: int, rule: DistanceFare, rulebook: Rulebook) -> Fare:
-    window = window_at(rule.caps, at_ms, rulebook)
-    cap_rp = rule.cap_rp if window is None else window.amount_rp
-    # A step that was begun is paid whole.
-    steps = -(-max(0, metres - rule.first_m) // rule.step_m)
-    amount_rp = rule.first_rp + steps * rule.step_rp
-    if cap_rp is not None:
-        amount_rp = min(amount_rp, cap_rp)
-    return Fare(amount_rp, rule.version, {"metres": metres, "cap_rp": cap_rp, "steps": steps})
+    def _over(self, metres: int, at_ms: int) -> Fare:
+        rule = self._steps
+        cap_rp = at_hour(self._caps, at_ms)
+        if cap_rp is None:
+            cap_rp = rule.cap_rp
+        # A step that was begun is paid whole.
+        steps = -(-max(0, metres - rule.first_m) // rule.step_m)
+        amount_rp = rule.first_rp + steps * rule.step_rp
+        if cap_rp is not None:
+            amount_rp = min(amount_rp, cap_rp)
+        return Fare(amount_rp, self.version, {"metres": metres, "cap_rp": cap_rp, "steps": steps})

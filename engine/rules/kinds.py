@@ -183,14 +183,37 @@ class JourneyRule(RuleHead, frozen=True, kw_only=True, tag="journey"):
     Attributes:
       balance_min_rp: on the card at a tap-in; cards that ride free need none.
       missing_out: at the next tap-in the card is refused until it is reset, or the ride is taken
-        to have ended.
+        to have ended there.
       double_tap_s: a second tap within it, at the same place, is the same tap.
+      passback_s: a second tap-in within it, at the same place, is of somebody to whom the card was
+        handed back.
     """
 
     services: Services
     balance_min_rp: Rupiah
     missing_out: Literal["refuse", "complete"]
     double_tap_s: Annotated[int, Meta(ge=0, le=3600)]
+    passback_s: Annotated[int, Meta(ge=0, le=24 * 3600)] = 0
+
+
+class FareCap(RuleHead, frozen=True, kw_only=True, tag="fare_cap"):
+    """The most that a card pays for rides; what is above it is paid by a programme.
+
+    Attributes:
+      programme: whose fund pays what is above.
+      day_rp, week_rp: the most of a day, and of a week from Monday on.
+    """
+
+    services: Services
+    programme: Name
+    day_rp: Rupiah | None = None
+    week_rp: Rupiah | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse one that caps nothing."""
+        super().__post_init__()
+        if self.day_rp is None and self.week_rp is None:
+            raise ValueError("day_rp and week_rp: neither is there")
 
 
 class Group(_Table, frozen=True, kw_only=True):
@@ -369,6 +392,7 @@ Rule: TypeAlias = (
     | DistanceFare
     | IntegratedFare
     | JourneyRule
+    | FareCap
     | FreeRide
     | Holidays
     | PurseLimit

@@ -13,15 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.calendar import date_of_day, day_of
-from engine.fares.lines import LineNetwork
-from engine.fares.ride import Fare, NoFare, Ride, ride_fare
+from engine.fares.ride import Fare, NoFare, Ride
+from engine.fares.tariff import Tariffs
 from engine.rules.kinds import RuleHead, Service
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
 from ops.gtfs import read_gtfs
 from ops.node import now_ms
 from ops.output import emit, json_option
-from ops.rulebook import load_rulebook, rulebook_in, rules_option
+from ops.rulebook import NOWHERE, load_rulebook, rulebook_in, rules_option
 from ops.values import MOMENT
 
 _HEAD: Final = frozenset(RuleHead.__struct_fields__)
@@ -159,7 +159,8 @@ def fare(
     began_ms = now_ms() if at_ms is None else at_ms
     ride = Ride(service, began_ms, origin, began_ms + int(minutes * 60_000), destination)
     try:
-        found = ride_fare(ride, rulebook, read_gtfs(gtfs) if gtfs else LineNetwork((), ()))
+        network = read_gtfs(gtfs) if gtfs else NOWHERE
+        found = Tariffs(rulebook, network).at(began_ms).price_of(service).of_ride(ride)
     except NoFare as error:
         raise click.ClickException(_why_no_fare(error, service, gtfs)) from error
     version = rulebook.on(found.rule.partition("@")[0], day_of(began_ms))

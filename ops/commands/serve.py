@@ -19,11 +19,10 @@ from rich.console import Console
 
 from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
-from engine.rules.purses import purse_rules
 from ops.endings import leaves
 from ops.node import Listening, is_loopback, run_node
 from ops.output import emit, json_option
-from ops.rulebook import rulebook_in, rules_option
+from ops.rulebook import law_in, rules_option
 from ops.tls_files import TlsFiles
 from storage.errors import StorageError
 
@@ -113,7 +112,7 @@ def serve(  # noqa: PLR0913 one for each option
     logging.getLogger("websockets").setLevel(logging.WARNING)
     host, port = listen
     tls = _tls_files(tls_cert, tls_key, client_ca)
-    rules_on = purse_rules(rulebook_in(rules_in))
+    law = law_in(rules_in)
     if not is_loopback(host):
         _check_open_to_all(host, tls, dev=dev)
 
@@ -130,7 +129,7 @@ def serve(  # noqa: PLR0913 one for each option
         *(data, host, port),
         dev=dev,
         on_listening=on_listening,
-        rules_on=rules_on,
+        law=law,
         tls=tls,
     )
     try:

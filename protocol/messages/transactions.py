@@ -31,10 +31,11 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fie
       position: of its entry in the journal; -1 where none was written.
       repeated: the transaction had been decided before, and this is the original answer.
       reason: stable code of a refusal.
-      rule: the rule behind it.
+      rule: the rule behind it, the first exception, a return, or the price of a ride.
       detail: for `conflict` the first field that differs; for a group the part refused.
       exceptions: what the ledger dislikes in an advice that it posted.
       retry_after_ms: for `busy` and `in_progress`: when to send again.
+      article: where the rule stands: instrument and article.
     """
 
     counter: int
@@ -47,6 +48,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fie
     detail: str = ""
     exceptions: tuple[Reason, ...] = ()
     retry_after_ms: int = 0
+    article: str = ""
 
 
 class Outcomes(Message, frozen=True, tag="outcome"):

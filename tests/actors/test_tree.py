@@ -33,7 +33,7 @@ from protocol.messages import Answer, AnswerBody, BalanceOf, Feed, Query, Subscr
 from storage.errors import StorageDamaged, StorageFailed
 from storage.shard_store import ShardStore
 from tests.actors.world import CARD, Clock, Disk, FakeKeys, on_the_spot, tap
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 from tests.protocol.peer import StoredKey
 
 
@@ -59,7 +59,7 @@ class World:
             stores=Stores(self._open, disk.open_fleet),
             listening=listening,
             keys=self.keys,
-            rules_on=RULES_ON,
+            law=LAW,
             pseudonym=str.upper,
             seams=Seams(clock, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,

@@ -25,7 +25,7 @@ from storage.memory_store import MemoryStore
 from storage.shard_store import ShardStore
 from storage.store import Store
 from storage.view_rows import VIEWS_TABLES
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 from tests.protocol.peer import StoredKey
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class Disk:
     def shard(self, clock: Clock) -> Shard:
         """Open a shard."""
         with self.open() as store:
-            return Shard(store, now_ms=clock, rules_on=RULES_ON, clock=clock.seconds)
+            return Shard(store, now_ms=clock, law=LAW, clock=clock.seconds)
 
 
 class Sender:

@@ -40,7 +40,7 @@ from terminals.messages import (
 from terminals.nursery import flat_nursery
 from terminals.websocket import websocket
 from tests.actors.world import Disk, FakeKeys
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 from tests.protocol.peer import StoredKey
 
 T = TypeVar("T")
@@ -250,7 +250,7 @@ class City:
             stores=Stores(disk.open, disk.open_fleet),
             listening=listening,
             keys=_Keys(),
-            rules_on=RULES_ON,
+            law=LAW,
             pseudonym=str.upper,
             seams=Seams(now_ms, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,

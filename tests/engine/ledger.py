@@ -12,9 +12,11 @@ from engine.book import Book, TransactionId, empty_accounts
 from engine.calendar import day_and_month
 from engine.card import Card
 from engine.decisions import decide
+from engine.fares.tariff import Tariffs
 from engine.moment import Moment
 from engine.rules.purses import PurseLimits, PurseRules
 from engine.transaction import Entry, Intent, Transaction
+from tests.engine.rules_here import LAW
 
 WIB = timezone(timedelta(hours=7))
 
@@ -43,8 +45,14 @@ NOON = wib_ms(2024, 1, 15, 12)
 class Ledger:
     """Decides, applies and remembers, as a shard does, at a clock that the test moves."""
 
-    def __init__(self, rules: PurseRules = RULES, now_ms: int = NOON) -> None:
+    def __init__(
+        self,
+        rules: PurseRules = RULES,
+        now_ms: int = NOON,
+        tariffs: Tariffs = LAW.tariffs,
+    ) -> None:
         self.rules = rules
+        self.tariffs = tariffs
         self.now_ms = now_ms
         self.entries: list[Entry] = []
         self.index: dict[TransactionId, int] = {}
@@ -62,7 +70,7 @@ class Ledger:
     @property
     def now(self) -> Moment:
         """The moment of the clock."""
-        return Moment(self.now_ms, *day_and_month(self.now_ms), self.rules)
+        return Moment(self.now_ms, *day_and_month(self.now_ms), self.rules, self.tariffs)
 
     def find(self, terminal: str, counter: int) -> Entry | None:
         """Return the entry of a transaction."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.rules.purses import RulesOn, purse_rules
+from engine.law import Law, law_of
 from engine.rules.rulebook import Rulebook
-from ops.rulebook import load_rulebook
+from ops.rulebook import NOWHERE, load_rulebook
 
 RULEBOOK: Final[Rulebook] = load_rulebook()
-RULES_ON: Final[RulesOn] = purse_rules(RULEBOOK)
+LAW: Final[Law] = law_of(RULEBOOK, NOWHERE)

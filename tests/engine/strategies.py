@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from engine import limits
+from engine.accounts import AccountKind
 from engine.errors import Reason
 from engine.transaction import (
     Adjustment,
@@ -43,13 +44,14 @@ corrected_amounts = st.integers(-limits.ADJUSTMENT_RP_MAX, limits.ADJUSTMENT_RP_
 counters = st.integers(1, limits.COUNTER_MAX)
 times = st.integers(0, limits.TIME_MS_MAX)
 proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
-kinds = st.integers(1, 10)
+kinds = st.integers(1, len(AccountKind))
+services = st.sampled_from(["", "mrt", "transjakarta_brt", "by camel"])
 media = st.sampled_from(["stored", "account"])
 
 _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
     Tap: st.builds(
-        *(Tap, names, amounts, names, st.sampled_from(["in", "out"])),
-        *(optional_names, optional_names, optional_names, proofs),
+        *(Tap, names, amounts, names, st.sampled_from(["in", "out", "reset"])),
+        *(optional_names, optional_names, optional_names, proofs, services),
     ),
     Purchase: st.builds(
         *(Purchase, names, positive_amounts, names, optional_names, optional_names, proofs)

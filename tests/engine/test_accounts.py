@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.accounts import (
+    OWED,
+    OWED_FARES,
     PROGRAMME_PURSE,
     PURSE,
+    PURSE_KINDS,
     AccountKind,
     card_in,
     is_name,
@@ -54,9 +57,16 @@ def test_a_line_on_a_purse_tells_card_and_programme(
     assert line[2] == amount_rp
 
 
-@pytest.mark.parametrize("kind", sorted(set(AccountKind) - {PURSE, PROGRAMME_PURSE}))
+@pytest.mark.parametrize("kind", sorted(set(AccountKind) - PURSE_KINDS))
 def test_a_line_on_another_account_is_on_no_purse(kind: AccountKind) -> None:
     assert purse_of((kind.value, "dki", 1)) is None
+
+
+def test_a_line_on_what_is_owed_is_on_a_purse_that_no_programme_can_have() -> None:
+    line = purse_line("A", OWED, 3)
+    assert line == (OWED_FARES, "A", 3)
+    assert purse_of(line) == ("A", OWED)
+    assert not is_name(OWED)
 
 
 def test_the_card_of_some_lines_is_that_of_the_first_purse() -> None:
@@ -78,4 +88,5 @@ def test_the_numbers_of_the_kinds_are_those_of_the_journals_written_so_far() -> 
         "FEES": 8,
         "FLOAT": 9,
         "SUSPENSE": 10,
+        "OWED_FARES": 11,
     }

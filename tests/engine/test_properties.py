@@ -18,6 +18,7 @@ from engine.transaction import Entry, Intent, Transaction
 from tests.engine.decisions.cases import REASONS
 from tests.engine.histories import STEPS_MAX, History, histories, play, rules_at
 from tests.engine.money_checks import LIMITS
+from tests.engine.rules_here import LAW
 
 
 def empty_book() -> Book:
@@ -58,7 +59,7 @@ def test_deciding_changes_nothing_and_decides_the_same_again(history: History) -
     book.find_entry = ledger.find
     for entry in ledger.entries:
         now_ms = entry.decided_ms
-        now = Moment(now_ms, *day_and_month(now_ms), rules_at(now_ms))
+        now = Moment(now_ms, *day_and_month(now_ms), rules_at(now_ms), LAW.tariffs)
         before = deepcopy(state(book))
         transaction = Transaction(entry.counter, entry.at_ms, entry.intent)
         again = [decide(book, now, entry.terminal, transaction) for _ in range(2)]

@@ -29,9 +29,10 @@ from engine.purses import (
 )
 from engine.rules.purses import PurseLimits
 from tests.engine.ledger import NOON, RULES, wib_ms
+from tests.engine.rules_here import LAW
 
 DAY, MONTH = day_and_month(NOON)
-NOW = Moment(NOON, DAY, MONTH, RULES)
+NOW = Moment(NOON, DAY, MONTH, RULES, LAW.tariffs)
 TODAY = Purse(100, DAY, 10, MONTH, 20, 30)
 FREE = PurseLimits(rule="none", source="these tests", grade="A")
 

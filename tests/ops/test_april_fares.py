@@ -6,7 +6,8 @@ import csv
 from collections import Counter
 from datetime import datetime
 
-from engine.fares.ride import Ride, ride_fare
+from engine.fares.ride import Ride
+from engine.fares.tariff import Tariffs
 from ops.gtfs import read_gtfs
 from tests.engine.fares.test_ride import WIB
 from tests.engine.rules_here import RULEBOOK
@@ -22,6 +23,7 @@ PAID_TO_SERVICE = {
 
 def test_what_was_charged_is_what_was_due_but_for_the_early_hours() -> None:
     network = read_gtfs(reference("gtfs"))
+    tariffs = Tariffs(RULEBOOK, network)
     found: Counter[tuple[str, int, int]] = Counter()
     with reference("transjakarta/taps-2023-04-01..15.csv").open(encoding="utf-8", newline="") as f:
         for row in csv.DictReader(f):
@@ -32,7 +34,7 @@ def test_what_was_charged_is_what_was_due_but_for_the_early_hours() -> None:
             began = datetime.fromisoformat(row["tapInTime"]).replace(tzinfo=WIB)
             at_ms = int(began.timestamp() * 1000)
             ride = Ride(service, at_ms, "a", at_ms, "b")  # type: ignore[arg-type]
-            due_rp = ride_fare(ride, RULEBOOK, network).amount_rp
+            due_rp = tariffs.at(at_ms).fare_of(ride).amount_rp
             found[service, int(float(row["payAmount"])), due_rp] += 1
     wrong = {key: count for key, count in found.items() if key[1] != key[2]}
     early = sum(count for (_, paid, due), count in wrong.items() if (paid, due) == (3_500, 2_000))

@@ -24,8 +24,10 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
+from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Rated, Rating
 from engine.fleet.commands import CommandBody
 from engine.fleet.terminals import Selection
+from engine.rules.kinds import Service
 from engine.transaction import Entry, Intent, Part, Transaction
 from protocol.messages import (
     Action,
@@ -79,6 +81,13 @@ RECORDS: Final[dict[type[Struct], str]] = {
     JournalLine: "journal line",
     Filter: "filter",
     FeedEntry: "feed entry",
+    Boarding: "boarding",
+    Alighting: "alighting",
+    Leg: "leg",
+    Package: "package",
+    Counted: "counted",
+    Rating: "rating",
+    Rated: "rated",
 }
 
 
@@ -171,6 +180,8 @@ def _plain_type(kind: Type) -> str:
             return _sized("bytes", kind.min_length, kind.max_length)
         case LiteralType(values=values) if set(values) == set(get_args(IntentName)):
             return "intent name"
+        case LiteralType(values=values) if set(values) == set(get_args(Service)):
+            return "service"
         case LiteralType():
             return _in_order(" or ".join(f'"{value}"' for value in kind.values))
         case EnumType():

@@ -28,7 +28,7 @@ from protocol.messages import (
     Unsubscribe,
 )
 from protocol.session import ServerSession
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 from tests.protocol.peer import StoredKey
 
 CLOCK_MS: Final = 1_760_000_000_000
@@ -63,7 +63,7 @@ class SmallBook(Book):
 
     def post(self, terminal: str, transaction: Transaction) -> Entry:
         """Decide a transaction that is new, and write it down."""
-        entry = decide(self, moment(CLOCK_MS, RULES_ON), terminal, transaction)
+        entry = decide(self, moment(CLOCK_MS, LAW), terminal, transaction)
         self.positions[terminal, transaction.counter] = self.position
         self.entries.append(entry)
         self.apply_recorded(entry)

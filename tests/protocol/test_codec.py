@@ -55,7 +55,7 @@ def test_intents_and_their_parts_are_told_apart_by_name() -> None:
 
 def test_what_is_encoded_is_read_by_a_foreign_unpacker() -> None:
     payload = encode(Outcomes((Outcome(7, "posted", 16_500, 3),), 1))
-    outcome = [7, "posted", 16_500, 3, False, "", "", "", [], 0]
+    outcome = [7, "posted", 16_500, 3, False, "", "", "", [], 0, ""]
     assert unpack(payload) == ["outcome", [outcome], 1]
 
 
@@ -98,7 +98,7 @@ LINES = [[1, "c", 5], [1, "c", -5]]
         (one(["group", []]), "submit.transactions[1].intent.parts"),
         (one(["group", [TAP, ["share", "a", "", 5]]]), "submit.transactions[1].intent.parts[1]"),
         (one(["group", [["group", [TAP]]]]), "submit.transactions[1].intent.parts[0]"),
-        (one(["adjustment", "o", "r", [*LINES, [11, "a", 1]]]), "intent.lines[2][0]"),
+        (one(["adjustment", "o", "r", [*LINES, [12, "a", 1]]]), "intent.lines[2][0]"),
         (one(["adjustment", "o", "r", [*LINES, [1, "a"]]]), "intent.lines[2]"),
         (pack("query", -1, ["balance", 1, "c"]), "query.id"),
         (pack("query", 2**32, ["balance", 1, "c"]), "query.id"),

@@ -23,7 +23,16 @@ from engine.accounts import AccountKind
 from engine.errors import Reason
 from engine.fleet.commands import CommandBody
 from engine.keys import Role
-from engine.rules.kinds import PurseLimit
+from engine.rules.kinds import (
+    DistanceFare,
+    FareCap,
+    FlatFare,
+    FreeRide,
+    IntegratedFare,
+    JourneyRule,
+    PurseLimit,
+    TableFare,
+)
 from engine.transaction import Entry, Intent, Transaction
 from protocol import limits
 from protocol.codec import decode
@@ -110,14 +119,21 @@ def test_results_are_those_of_the_program() -> None:
     assert sorted(document.names("result")) == sorted(str(value) for value in result.values)
 
 
+APPLIED = (
+    *(PurseLimit, FlatFare, TableFare, DistanceFare, IntegratedFare),
+    *(JourneyRule, FareCap, FreeRide),
+)
+"""Kinds of rules that decisions cite."""
+
+
 def test_rules_are_those_of_the_program() -> None:
     cited = {value for name, value in vars(verdict).items() if "RULE" in name or "RETURN" in name}
-    limits_of_purses = {
+    applied = {
         rule_id
         for rule_id in RULEBOOK.ids
-        if isinstance(RULEBOOK.versions(rule_id)[0].rule, PurseLimit)
+        if isinstance(RULEBOOK.versions(rule_id)[0].rule, APPLIED)
     }
-    assert set(document.names("rule")) == cited | limits_of_purses
+    assert set(document.names("rule")) == cited | applied
 
 
 def test_accounts_are_those_of_the_program() -> None:

@@ -24,7 +24,7 @@ PSEUDONYM: Final = pseudonyms(SECRET)
 SHOWN: Final = {
     *("amount_rp", "fee_rp", "expires_after_ms", "counter"),
     *("operator", "to_operator", "merchant", "bank", "programme", "purse", "payee_name"),
-    *("place", "line", "direction", "leg", "medium", "payee", "registered", "terminal"),
+    *("place", "line", "service", "direction", "leg", "medium", "payee", "registered", "terminal"),
 }
 """Fields of intents that are nobody's own. Any other one must not come through."""
 SEEN_INSIDE: Final = {"parts", "lines"}
@@ -86,8 +86,8 @@ def test_amounts_and_all_else_stay_and_what_is_shown_is_an_entry(history: Histor
         shown = redact(entry, PSEUDONYM)
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(shown), type=Entry) == shown
         assert [line[::2] for line in shown.postings] == [line[::2] for line in entry.postings]
-        assert shown.balance_rp == 0
-        for name in set(Entry.__struct_fields__) - {"intent", "postings", "balance_rp"}:
+        assert (shown.balance_rp, shown.rated) == (0, None)
+        for name in set(Entry.__struct_fields__) - {"intent", "postings", "balance_rp", "rated"}:
             assert getattr(shown, name) == getattr(entry, name)
         assert type(shown.intent) is type(entry.intent)
 
@@ -123,6 +123,11 @@ def test_the_parts_of_a_group_and_both_cards_of_a_replacement_are_hidden() -> No
         assert b"card-a" not in shown
         assert b"card-b" not in shown
         assert b"card-c" in shown, "an operator's name is nobody's own"
+
+
+def test_whose_fares_are_owed_is_hidden() -> None:
+    entry = Entry("T", 1, 1, Replace("A", "B"), 1, Reason.NONE, "", "", 7, (), ((11, "A", 5),), -1)
+    assert redact(entry, PSEUDONYM).postings == ((11, PSEUDONYM("A"), 5),)
 
 
 def test_an_owner_of_nonsense_stays_within_its_bound() -> None:

@@ -45,7 +45,7 @@ from storage.memory_store import MemoryStore
 from storage.shard_store import ShardStore
 from storage.store import all_rows
 from storage.view_rows import VIEWS_TABLES
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 
 NOON_MS: Final = 1_760_000_000_000
 MINUTE_MS: Final = 60_000
@@ -175,9 +175,7 @@ class City:
         counter = 1
         while seen.has(counter) or (skip := skip - 1) >= 0:
             counter += 1
-        entry = decide(
-            book, moment(self.now_ms, RULES_ON), terminal, Transaction(counter, 0, intent)
-        )
+        entry = decide(book, moment(self.now_ms, LAW), terminal, Transaction(counter, 0, intent))
         book.terminals[terminal] = seen.with_counter(counter)
         self.shard.note(terminal, counter, book.position, 1)
         if entry.exceptions:

@@ -21,6 +21,7 @@ from engine.transaction import (
 )
 from tests.engine.decisions.cases import CASES, REASONS, Case
 from tests.engine.decisions.prepared import PROOF, prepared
+from tests.engine.decisions.test_rides import OF_RIDES
 from tests.engine.ledger import Ledger
 
 ADVICES = [
@@ -110,4 +111,4 @@ def test_the_table_has_a_case_for_every_reason_of_every_kind() -> None:
 def test_every_reason_is_some_kinds_but_those_of_advices_and_of_the_shard() -> None:
     known = {reason for text in REASONS.values() for reason in text.split()}
     others = {"", "card_quarantined", "medium_is_account"}
-    assert known | others == set(Reason)
+    assert known | others | OF_RIDES == set(Reason)

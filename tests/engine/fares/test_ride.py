@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.calendar import day_of_date
-from engine.fares.days import is_workday, minutes_of_day
-from engine.fares.ride import Fare, NoFare, Ride, check_fares, ride_fare
-from engine.rules.kinds import Service
+from engine.fares.days import at_hour, hours_of, is_workday
+from engine.fares.ride import Fare, NoFare, Ride
+from engine.fares.tariff import Tariffs, check_fares
+from engine.rules.kinds import Service, Window
 from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook
 from tests.engine.rules.written import rule, written
@@ -36,6 +37,15 @@ class Along:
         """Return the distance to the other end, a hundred kilometres from the first."""
         return max(int(place), 100_000 - int(place)) if place.isdigit() else None
 
+    def may_change(
+        self, _service: Service, place: str, _other_service: Service, other_place: str
+    ) -> bool | None:
+        """Tell that one may not change at two places beyond the line."""
+        return False if (place, other_place) == ("far", "away") else None
+
+
+TARIFFS: Final = Tariffs(RULEBOOK, Along())
+
 
 def at(when: str) -> int:
     """Return a time of Jakarta as the host's clock tells it."""
@@ -48,7 +58,7 @@ def fare(
     """Return the fare of a ride by the rules that come with the program."""
     began_ms = at(when)
     ride = Ride(service, began_ms, origin, began_ms + int(minutes * 60_000), destination)
-    return ride_fare(ride, RULEBOOK, Along())
+    return TARIFFS.at(began_ms).price_of(service).of_ride(ride)
 
 
 # Each line: the source in the table of fares, then a ride and what it costs.
@@ -177,10 +187,18 @@ def test_no_ride_costs_more_than_its_cap(when: datetime, metres: int) -> None:
     assert 5_000 <= told.amount_rp <= (20_000 if is_peak else 10_000)
 
 
-@given(TIMES)
-def test_minutes_are_those_of_the_clock_in_jakarta(when: datetime) -> None:
-    seconds = when.hour * 3600 + when.minute * 60 + when.second + when.microsecond / 1_000_000
-    assert minutes_of_day(at(when.isoformat())) == pytest.approx(seconds / 60, abs=1e-3)
+@given(TIMES, st.sampled_from([(time(5), time(7)), (time(23, 30), time(23, 59, 59))]))
+def test_hours_are_those_of_the_clock_in_jakarta(when: datetime, hours: tuple[time, time]) -> None:
+    since, until = hours
+    windows = [Window(since=since, until=until, amount_rp=1)]
+    found = at_hour(hours_of(windows, workday=True, told=lambda _: "in"), at(when.isoformat()))
+    assert (found == "in") is (since <= when.time() < until)
+
+
+def test_hours_of_workdays_are_not_those_of_other_days() -> None:
+    windows = [Window(since=time(0), until=time(12), days="workdays", amount_rp=1)]
+    assert hours_of(windows, workday=False, told=lambda _: "in") == ()
+    assert len(hours_of(windows, workday=True, told=lambda _: "in")) == 1
 
 
 def test_no_service_has_two_fares_on_a_day() -> None:

@@ -12,15 +12,15 @@ from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook
 from tests.engine.ledger import RULES, wib_ms
 from tests.engine.rules.written import limit, written
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 
 EVERY = (limit("unregistered"), limit("registered"), limit("programme"))
 
 
 def test_limits_of_registered_cards_rose_at_midnight_of_july_2022() -> None:
     midnight_ms = wib_ms(2022, 7, 1)
-    before = RULES_ON(day_of(midnight_ms - 1)).registered
-    after = RULES_ON(day_of(midnight_ms)).registered
+    before = LAW.purses_on(day_of(midnight_ms - 1)).registered
+    after = LAW.purses_on(day_of(midnight_ms)).registered
     assert (before.ceiling_rp, before.receive_month_rp) == (10_000_000, 20_000_000)
     assert (after.ceiling_rp, after.receive_month_rp) == (20_000_000, 40_000_000)
     assert (before.rule, after.rule) == (
@@ -31,14 +31,14 @@ def test_limits_of_registered_cards_rose_at_midnight_of_july_2022() -> None:
 
 @pytest.mark.parametrize("year", [1970, 2019, 2024, 9999])
 def test_limits_of_unregistered_cards_have_stayed(year: int) -> None:
-    limits = RULES_ON(day_of_date(date(year, 1, 1))).unregistered
+    limits = LAW.purses_on(day_of_date(date(year, 1, 1))).unregistered
     assert (limits.floor_rp, limits.ceiling_rp) == (0, 2_000_000)
     assert limits.receive_month_rp == 20_000_000
     assert limits.spend_day_rp is limits.spend_month_rp is None
 
 
 def test_a_programmes_purse_has_no_limit_but_zero_unless_the_programme_sets_one() -> None:
-    limits = RULES_ON(day_of_date(date(2024, 1, 1))).limits_of("kjp", registered=True)
+    limits = LAW.purses_on(day_of_date(date(2024, 1, 1))).limits_of("kjp", registered=True)
     assert (limits.floor_rp, limits.ceiling_rp, limits.receive_month_rp) == (0, None, None)
 
 

@@ -25,7 +25,7 @@ from protocol.redaction import pseudonyms
 from storage.key_store import KEYS_TABLES, KeyStore
 from storage.memory_store import MemoryStore
 from tests.actors.world import Disk, on_the_spot
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ async def kit_here(
             stores=Stores(memory.open, memory.open_fleet),
             listening=listening,
             keys=keys,
-            rules_on=RULES_ON,
+            law=LAW,
             pseudonym=pseudonyms(bytes(32)),
             seams=Seams(now_ms, nonce or fresh_nonces(), random.Random(2).random, offload),
             report=said.append,

@@ -16,7 +16,7 @@ from ops.demo.audit import Answer, Identity, audit
 from ops.demo.city import City, Planned, morning
 from ops.demo.network import Network
 from ops.demo.result import Event, Latency, Outage, Result
-from tests.engine.rules_here import RULES_ON
+from tests.engine.rules_here import LAW
 
 KILLED_AT = datetime(2025, 11, 24, 8, 30, 0, 250_000, UTC)
 
@@ -45,7 +45,7 @@ def journal_of(planned: Iterable[Planned]) -> list[Entry]:
     entries = []
     for plan in planned:
         transaction = Transaction(plan.counter, plan.at_ms, plan.intent)
-        entry = decide(book, moment(plan.at_ms, RULES_ON), plan.terminal, transaction)
+        entry = decide(book, moment(plan.at_ms, LAW), plan.terminal, transaction)
         book.apply(entry)
         entries.append(entry)
     return entries

@@ -1,0 +1,155 @@
+"""Taps that are rated: the rules say what a ride costs, and who pays how much of it.
+
+An authorisation pays what its tap adds to the price of all taps of the card, and may be refused. An
+advice tells what a chip has paid. What that is above the price is owed to the holder of the card,
+and what it is below is owed by them: later advices, or an officer, make it even.
+
+A tap that has no place among those of its card, or no fare, is not rated: an authorisation is
+refused, an advice moves the amount that it tells and is filed.
+"""
+
+from __future__ import annotations
+
+from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, is_name, purse_line
+from engine.book import Book
+from engine.card import Card, Purse
+from engine.decisions.checks import (
+    account_or_suspense,
+    purse_or_suspense,
+    spending_doubts,
+    with_accounts,
+)
+from engine.decisions.payments import pay_operator
+from engine.errors import Reason
+from engine.fares.kept import rate_in_place, seen_tap
+from engine.fares.ride import Charge
+from engine.fares.state import NO_TAPS, Rated, SeenTap
+from engine.fares.tariff import Tariff
+from engine.limits import TAP_AHEAD_MS_MAX, TAP_LATE_MS_MAX
+from engine.moment import Moment
+from engine.purses import EMPTY
+from engine.rules.kinds import JourneyRule
+from engine.transaction import Tap, Transaction
+from engine.verdict import FARE_RULE, TIME_RULE, Doubt, Verdict, filed, refused
+
+
+def decide_ride(
+    book: Book, card: Card | None, now: Moment, terminal: str, transaction: Transaction
+) -> Verdict:
+    """Decide a tap that names its service."""
+    intent = transaction.intent
+    assert isinstance(intent, Tap), "only taps are rated"
+    advice = intent.proof is not None
+    tap = seen_tap(terminal, transaction.counter, transaction.at_ms, intent)
+    tariff = now.tariffs.at(tap.at_ms)
+    doubt = _tap_doubt(tap, now, tariff)
+    kept, grants = (NO_TAPS, ()) if card is None else (card.kept, card.grants)
+    found = None
+    if doubt is None:
+        found = rate_in_place(kept, tap, now.tariffs, grants)
+    if found is None or (card is None and not is_name(intent.card)):
+        doubt = doubt or (Reason.TOO_LATE, TIME_RULE, "at_ms")
+        return pay_operator(book, card, now, intent, advice=advice, doubts=[doubt])
+    rated, charge = found
+    if advice:
+        return _file(book, card, now, intent, rated, charge)
+    return _authorise(book, card, now, intent, rated, charge, tap, tariff)
+
+
+def _tap_doubt(tap: SeenTap, now: Moment, tariff: Tariff) -> Doubt | None:
+    """Return why a tap cannot be rated, or None."""
+    if tap.at_ms > now.ms + TAP_AHEAD_MS_MAX:
+        return Reason.CLOCK_AHEAD, TIME_RULE, "at_ms"
+    if tap.at_ms < now.ms - TAP_LATE_MS_MAX:
+        return Reason.TOO_LATE, TIME_RULE, "at_ms"
+    price = tariff.prices.get(tap.service)
+    if price is None:
+        return Reason.FARE_UNKNOWN, FARE_RULE, "service"
+    if not price.knows(tap.service, tap.place):
+        return Reason.PLACE_UNKNOWN, price.version, "place"
+    return None
+
+
+def _authorise(
+    book: Book,
+    card: Card | None,
+    now: Moment,
+    intent: Tap,
+    rated: Rated,
+    charge: Charge,
+    tap: SeenTap,
+    tariff: Tariff,
+) -> Verdict:
+    purse = None if card is None else card.purse(intent.purse)
+    balance_rp = 0 if purse is None else purse.balance_rp
+    due_rp = charge.card_rp
+    payee = (OPERATOR_REVENUE, intent.operator)
+    doubts = spending_doubts(book, card, purse, now, intent, payee, amount_rp=due_rp)
+    if intent.amount_rp:
+        doubts.append((Reason.AMOUNT_DECIDED, charge.rule, "amount_rp"))
+    if card is not None and tap.direction == "in" and (rule := tariff.journeys.get(tap.service)):
+        doubts += _entry_doubts(card, purse or EMPTY, now, intent, tap, rule, tariff)
+    if doubts:
+        return refused(*doubts[0], balance_rp=balance_rp)
+    lines = charge.lines
+    if due_rp:
+        lines = (purse_line(intent.card, intent.purse, -due_rp), *lines)
+    return Verdict(lines, balance_rp - due_rp, rule=charge.rule, rated=rated)
+
+
+def _entry_doubts(
+    card: Card,
+    purse: Purse,
+    now: Moment,
+    intent: Tap,
+    tap: SeenTap,
+    rule: JourneyRule,
+    tariff: Tariff,
+) -> list[Doubt]:
+    """Return what is to be said against letting somebody in."""
+    inside = card.kept.rating.inside
+    if inside is not None and tap.at_ms >= inside.at_ms:
+        same = (inside.service, inside.place) == (tap.service, tap.place)
+        since_s = (tap.at_ms - inside.at_ms) / 1000
+        if same and since_s < rule.double_tap_s:
+            return []
+        if same and since_s < rule.passback_s:
+            return [(Reason.PASSBACK, rule.version, "card")]
+        if rule.missing_out == "refuse":
+            return [(Reason.JOURNEY_OPEN, rule.version, "card")]
+    if tariff.concession(tap.service, card.grants, now.day).percent == 100:  # noqa: PLR2004
+        return []
+    free_rp = purse.balance_rp - card.held_rp(intent.purse, now.ms)
+    if free_rp < rule.balance_min_rp:
+        return [(Reason.BELOW_FLOOR, rule.version, "card")]
+    return []
+
+
+def _file(
+    book: Book, card: Card | None, now: Moment, intent: Tap, rated: Rated, charge: Charge
+) -> Verdict:
+    """Post what a chip has paid, and what that differs by from the price."""
+    purse = None if card is None else card.purse(intent.purse)
+    balance_rp = 0 if purse is None else purse.balance_rp
+    payee = (OPERATOR_REVENUE, intent.operator)
+    doubts = spending_doubts(book, card, purse, now, intent, payee, advice=True)
+    lines: list[Posting] = []
+    if intent.amount_rp:
+        taken = purse_or_suspense(card, intent, -intent.amount_rp)
+        if taken[0] != SUSPENSE:
+            balance_rp -= intent.amount_rp
+        lines.append(taken)
+    owed_rp = intent.amount_rp - charge.card_rp
+    if owed_rp:
+        lines.append(purse_line(intent.card, OWED, owed_rp))
+    accounts = book
+    for kind, owner, amount_rp in charge.lines:
+        line = account_or_suspense(accounts, (kind, owner), amount_rp)
+        accounts = with_accounts(accounts, (line,))
+        lines.append(line)
+    if doubts:
+        told = filed(tuple(lines), balance_rp, doubts)
+        return Verdict(
+            told.postings, balance_rp, Reason.NONE, told.rule, told.detail, told.exceptions, rated
+        )
+    return Verdict(tuple(lines), balance_rp, rule=charge.rule, rated=rated)

@@ -1,0 +1,120 @@
+"""The taps of a card that are kept, so that one that comes late is put in its place.
+
+    base ──> older half ──> middle ──> newer taps ──> rating
+
+A tap in the order of time is rated from `rating` alone. One that comes late is put among the taps
+that are kept, and these are rated again from `base`; what the price of all of them changes by is
+its charge. Once there are twice `KEPT_TAPS`, the older half is let go and `middle` becomes the
+base. So a tap finds its place as long as fewer than `KEPT_TAPS` later ones of the card came before
+it; one that comes after that is too late.
+
+Only where ratings stand needs the rules: an entry carries it (`Rated`), and all the rest follows
+from the tap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Final, cast
+
+import msgspec
+
+from engine.accounts import Posting
+from engine.card import Granted
+from engine.fares.rating import rate, rate_all
+from engine.fares.ride import Charge
+from engine.fares.state import Kept, Rated, SeenTap
+from engine.fares.tariff import Tariffs
+from engine.limits import KEPT_TAPS
+from engine.rules.kinds import Service
+from engine.transaction import Tap
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(list[SeenTap]).decode
+_SHORT_ARRAY: Final = 0x90
+_SHORT_ARRAY_MAX: Final = 15
+_ARRAY_16: Final = b"\xdc"
+"""How an array of values begins (msgpack specification, array format family)."""
+
+
+def seen_tap(terminal: str, counter: int, at_ms: int, intent: Tap) -> SeenTap:
+    """Return a tap as its rating sees it."""
+    service = cast("Service", intent.service)
+    place, operator = intent.place, intent.operator
+    return SeenTap(at_ms, terminal, counter, intent.direction, service, place, operator)
+
+
+def rate_in_place(
+    kept: Kept, tap: SeenTap, tariffs: Tariffs, grants: Sequence[Granted]
+) -> tuple[Rated, Charge] | None:
+    """Rate a tap of a card, whenever it comes.
+
+    Returns:
+      What its entry tells, and what it adds to the price of all taps; None: it is too late.
+    """
+    if (tap.at_ms, tap.terminal, tap.counter) > kept.newest:
+        rating, charge = rate(kept.rating, tap, tariffs, grants)
+        return Rated(rating), charge
+    before = taps_of(kept)
+    place = bisect_left(before, tap)
+    if kept.settled and place == 0:
+        return None
+    after = [*before[:place], tap, *before[place:]]
+    _, old = rate_all(before, tariffs, grants, rating=kept.base)
+    middle, new = rate_all(after[:KEPT_TAPS], tariffs, grants, rating=kept.base)
+    rating, newer = rate_all(after[KEPT_TAPS:], tariffs, grants, rating=middle)
+    new += newer
+    card_rp = sum(charge.card_rp for charge in new) - sum(charge.card_rp for charge in old)
+    charge = Charge(card_rp, _difference(old, new), new[place].rule)
+    return Rated(rating, middle if place < KEPT_TAPS else None), charge
+
+
+def with_tap(kept: Kept, tap: SeenTap, rated: Rated) -> Kept:
+    """Return the taps of a card with another one."""
+    newest = (tap.at_ms, tap.terminal, tap.counter)
+    count = kept.count + 1
+    middle, middle_bytes = kept.middle, kept.middle_bytes
+    if newest > kept.newest:
+        taps = kept.taps + _ENCODE(tap)
+        if count == KEPT_TAPS:
+            middle, middle_bytes = rated.rating, len(taps)
+    else:
+        newest = kept.newest
+        after = sorted([*taps_of(kept), tap])
+        encoded = [_ENCODE(each) for each in after]
+        taps = b"".join(encoded)
+        if count >= KEPT_TAPS:
+            middle = middle if rated.middle is None else rated.middle
+            middle_bytes = sum(map(len, encoded[:KEPT_TAPS]))
+    if count < 2 * KEPT_TAPS:
+        return Kept(
+            rated.rating, newest, count, taps, kept.base, kept.settled, middle, middle_bytes
+        )
+    newer, settled = taps[middle_bytes:], True
+    return Kept(
+        rated.rating,
+        newest,
+        KEPT_TAPS,
+        newer,
+        middle,
+        settled,
+        rated.rating,
+        len(newer),
+    )
+
+
+def taps_of(kept: Kept) -> list[SeenTap]:
+    """Return the taps that are kept, in the order of time."""
+    count = kept.count
+    short = bytes((_SHORT_ARRAY | count,)) if count <= _SHORT_ARRAY_MAX else b""
+    return _DECODE((short or _ARRAY_16 + count.to_bytes(2, "big")) + kept.taps)
+
+
+def _difference(old: Iterable[Charge], new: Iterable[Charge]) -> tuple[Posting, ...]:
+    changes: dict[tuple[int, str], int] = {}
+    for charges, sign in ((new, 1), (old, -1)):
+        for kind, owner, amount_rp in chain.from_iterable(charge.lines for charge in charges):
+            changes[kind, owner] = changes.get((kind, owner), 0) + sign * amount_rp
+    return tuple((*account, amount_rp) for account, amount_rp in changes.items() if amount_rp)
