@@ -50,6 +50,7 @@ def read_table(
     optional: Sequence[str] = (),
     rows_max: int,
     others: bool = False,
+    rows_min: int = 1,
 ) -> Iterator[Row | Fault]:
     """Yield the rows of a file, and what is wrong with its form.
 
@@ -61,7 +62,7 @@ def read_table(
     """
     try:
         with path.open("rb") as file:
-            yield from _Table(file, required, optional, rows_max, others=others).read()
+            yield from _Table(file, required, optional, (rows_min, rows_max), others=others).read()
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror}") from error
 
@@ -72,14 +73,14 @@ class _Table:
         file: BinaryIO,
         required: Sequence[str],
         optional: Sequence[str],
-        rows_max: int,
+        rows: tuple[int, int],
         *,
         others: bool,
     ) -> None:
         self._file = file
         self._required = required
         self._known = (*required, *optional)
-        self._rows_max = rows_max
+        self._rows_min, self._rows_max = rows
         self._others = others
         self._lines_read = 0
 
@@ -103,7 +104,7 @@ class _Table:
                     return
                 if values:
                     yield self._row(line, columns, values)
-            if not count and not faults:
+            if count < self._rows_min and not faults:
                 yield Fault(line, "", "there is no row below the names of the columns")
         except _Broken as error:
             yield Fault(self._lines_read, "", str(error))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -15,9 +15,7 @@ from engine.law import Law, law_of
 from engine.rules.reading import Fault, Instrument, RulesInvalid, by_file
 from engine.rules.rulebook import Rulebook
 
-_COME_WITH_IT: Final = "engine.rules"
-
-NOWHERE: Final = LineNetwork((), ())
+NOWHERE: Final = LineNetwork(())
 """The network of a node that was given none."""
 
 
@@ -62,11 +60,11 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     Raises:
       RulesInvalid: with everything that is wrong with them.
     """
-    texts, faults = dict(_built_in()), list[Fault]()
+    texts, faults = dict(coming_with("engine.rules", "instruments")), list[Fault]()
     for path in sorted(folder.glob("*.toml")) if folder else ():
         texts.pop(path.name, None)
         try:
-            texts[str(path)] = _text(path)
+            texts[str(path)] = text_of(path)
         except RulesInvalid as invalid:
             faults += invalid.faults
     instruments: list[Instrument] = []
@@ -81,7 +79,12 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     return rulebook
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+      RulesInvalid: it cannot be read.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -93,6 +96,8 @@ def _text(path: Path) -> str:
 
 
 @cache
-def _built_in() -> dict[str, str]:
-    folder = files(_COME_WITH_IT) / "instruments"
-    return {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir()}
+def coming_with(package: str, folder: str) -> Mapping[str, str]:
+    """Return the texts of the files that come with the program in a folder, by their names."""
+    return {
+        file.name: file.read_text(encoding="utf-8") for file in (files(package) / folder).iterdir()
+    }

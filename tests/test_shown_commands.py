@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.commands import environment
 from tests.e2e.trip_files import row, write
+from tests.engine.fares import test_network_file as stations
 from tests.ops.commands.fleet_place import Gate, connected, fleet_place, tap
 
 ROOT: Final = Path(__file__).parent.parent
@@ -46,6 +47,7 @@ FILES: Final = {
     "KEYS.csv": f"terminal,public_key\nGATE-7,{'11' * 32}\n",
     "GATES.csv": "terminal,kind,place,operator\nGATE-02,gate,Blok M,mrtj\n",
     "DENY.csv": "key,value,remove\n6013500100000991,lost,\n6013500100000003,,yes\n",
+    "STATIONS/krl.toml": stations.head("krl") + stations.line('["Bekasi", 0], ["Bogor", 60_000]'),
 }
 """Those that commands are shown with."""
 SERVES: Final = "jakarta-one serve"
@@ -93,6 +95,7 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
     names = {"DIR": "DIR", "FILE.csv": str(file)}
     for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     (tmp_path / "DECREES").mkdir()
     tools = [command for _, command in ALL if command.startswith("openssl ")]

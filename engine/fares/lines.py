@@ -1,104 +1,167 @@
-"""A network of lines: stops that follow each other, and how far apart they are.
+"""A network of lines: places that follow each other, how far apart they are, where one may change.
 
-Distances are along the lines of one service, the shortest way, in either direction. Platforms of a
-station are one place.
+Distances are along the lines of one service, the shortest way, in either direction. A network is
+joined from parts: what several sources tell, each of some services.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from math import asin, cos, radians, sin, sqrt
-from typing import Final
+from typing import Final, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from engine.rules.kinds import Service
-
-EARTH_M: Final = 6_371_009
-"""Mean radius (IUGG); the ellipsoid would differ by three metres in a kilometre."""
 
 REMEMBERED_MAX: Final = 1_000
 """Places from which all distances are kept; those of a busy hour are a few hundred."""
 
+Place: TypeAlias = tuple[Service, str]
+"""A place of a service, as taps name it: the name may be that of another place elsewhere."""
 
-class Stop(Struct, frozen=True):
-    """A place where people get on and off.
+Transfer: TypeAlias = tuple[Place, Place]
+"""Two places between which one may change, in either direction."""
+
+
+class Link(Struct, frozen=True):
+    """Two places of a service that follow each other on a line."""
+
+    service: Service
+    one: str
+    other: str
+    metres: int
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """What one source tells of a network.
 
     Attributes:
-      station: of which it is a platform; its own id where it is none.
-      lat, lon: degrees (WGS 84).
+      lines: the services of lines, by the ids of the lines.
+      links: of all lines.
+      stations: the station that a place is a platform of, by the ids of the place and the station,
+        for all services that come to it. Ids of stations are the same station in all parts. A place
+        that is not here is a station by itself, of its service alone.
+      transfers: between which places one may change; a station is one place already.
+      only_there: whether one may change nowhere else between the services of `transfers`.
     """
 
-    id: str
-    name: str
-    station: str
-    lat: float
-    lon: float
+    lines: Mapping[str, Service]
+    links: tuple[Link, ...]
+    stations: Mapping[str, str] = field(default_factory=dict)
+    transfers: tuple[Transfer, ...] = ()
+    only_there: bool = False
 
 
-class Line(Struct, frozen=True):
-    """A line of a service, and the stops that a vehicle on it comes to, in order."""
-
-    id: str
-    name: str
-    service: Service
-    stops: tuple[str, ...]
+_Station: TypeAlias = tuple[str, str]
+"""A service and the place that is a station of it alone; or the empty text and an id."""
 
 
 class LineNetwork:
-    """Stops and lines; a `Network` of fares.
+    """Stations and lines; a `Network` of fares.
 
     Args:
-      stops: all of them.
-      lines: all of them, each way of a line that has different stops by itself.
+      parts: of which it is made, in any order.
 
-    Raises:
-      KeyError: a line comes to a stop that is not there.
+    Attributes:
+      services: of lines, by the ids of the lines.
     """
 
-    def __init__(self, stops: Iterable[Stop], lines: Iterable[Line]) -> None:
-        self.stops: Mapping[str, Stop] = {stop.id: stop for stop in stops}
+    def __init__(self, parts: Iterable[Part]) -> None:
         self.services: dict[str, Service] = {}
-        self._next: dict[Service, dict[str, dict[str, int]]] = {}
-        self._from: dict[tuple[Service, str], dict[str, int]] = {}
-        for line in lines:
-            self.services[line.id] = line.service
-            for one, other in zip(line.stops, line.stops[1:], strict=False):
-                self._join(line.service, self.stops[one], self.stops[other])
+        self._stations: dict[Place, _Station] = {}
+        self._next: dict[Service, dict[_Station, dict[_Station, int]]] = {}
+        self._from: dict[tuple[Service, _Station], dict[_Station, int]] = {}
+        self._transfers: set[tuple[Service, _Station, Service, _Station]] = set()
+        self._told: set[Service] = set()
+        joined = list(parts)
+        # First all stations: what is one place must not depend on the order of the parts.
+        for part in joined:
+            self.services |= part.lines
+            self._name_stations(part)
+        for part in joined:
+            for link in part.links:
+                self._join(link)
+            for transfer in part.transfers:
+                self._allow(transfer, only_there=part.only_there)
 
-    def _join(self, service: Service, one: Stop, other: Stop) -> None:
-        metres = metres_between(one, other)
-        beside = self._next.setdefault(service, {})
-        for origin, to in ((one.station, other.station), (other.station, one.station)):
+    def _name_stations(self, part: Part) -> None:
+        platforms: dict[str, list[str]] = {}
+        for place, station in part.stations.items():
+            platforms.setdefault(station, []).append(place)
+        ends: set[Place] = {
+            (link.service, end) for link in part.links for end in (link.one, link.other)
+        }
+        for service, end in ends:
+            station = part.stations.get(end, "")
+            for place in platforms.get(station, ()):
+                self._stations[service, place] = ("", station)
+
+    def _join(self, link: Link) -> None:
+        one, other = self._station(link.service, link.one), self._station(link.service, link.other)
+        beside = self._next.setdefault(link.service, {})
+        for origin, to in ((one, other), (other, one)):
             near = beside.setdefault(origin, {})
-            near[to] = min(metres, near.get(to, metres))
+            near[to] = min(link.metres, near.get(to, link.metres))
+
+    def _allow(self, transfer: Transfer, *, only_there: bool) -> None:
+        (service, place), (other_service, other_place) = transfer
+        one, other = self._station(service, place), self._station(other_service, other_place)
+        self._transfers |= {
+            (service, one, other_service, other),
+            (other_service, other, service, one),
+        }
+        if only_there:
+            self._told |= {service, other_service}
+
+    def _station(self, service: Service, place: str) -> _Station:
+        return self._stations.get((service, place), (service, place))
+
+    def serves(self, service: Service) -> bool:
+        """Tell whether any line of a service is known."""
+        return service in self._next
+
+    def knows(self, service: Service, place: str) -> bool:
+        """Tell whether a line of the service comes to a place."""
+        return self._station(service, place) in self._next.get(service, {})
 
     def metres(self, service: Service, origin: str, destination: str) -> int | None:
         """Return the distance along the lines of a service, or None where there is no way."""
-        end = self.stops.get(destination)
         known = self._known_from(service, origin)
-        return None if known is None or end is None else known.get(end.station)
+        return None if known is None else known.get(self._station(service, destination))
 
     def farthest(self, service: Service, place: str) -> int | None:
         """Return the longest distance from a place along lines, or None where none comes there."""
         known = self._known_from(service, place)
         return None if known is None else max(known.values())
 
-    def _known_from(self, service: Service, place: str) -> dict[str, int] | None:
-        begin = self.stops.get(place)
-        if begin is None or begin.station not in self._next.get(service, {}):
+    def may_change(
+        self, service: Service, place: str, other_service: Service, other_place: str
+    ) -> bool | None:
+        """Tell whether one may change from one service to another between two places.
+
+        It is so if they are the same station, or a transfer names both. It is not known where no
+        part tells all transfers of one of the services.
+        """
+        one, other = self._station(service, place), self._station(other_service, other_place)
+        if one == other or (service, one, other_service, other) in self._transfers:
+            return True
+        return False if {service, other_service} <= self._told else None
+
+    def _known_from(self, service: Service, place: str) -> dict[_Station, int] | None:
+        if not self.knows(service, place):
             return None
-        known = self._from.get((service, begin.station))
+        station = self._station(service, place)
+        known = self._from.get((service, station))
         if known is None:
             if len(self._from) >= REMEMBERED_MAX:
                 del self._from[next(iter(self._from))]
-            known = self._from[service, begin.station] = self._all_from(service, begin.station)
+            known = self._from[service, station] = self._all_from(service, station)
         return known
 
-    def _all_from(self, service: Service, origin: str) -> dict[str, int]:
+    def _all_from(self, service: Service, origin: _Station) -> dict[_Station, int]:
         beside = self._next[service]
-        found: dict[str, int] = {}
+        found: dict[_Station, int] = {}
         waiting = [(0, origin)]
         while waiting:
             metres, station = heappop(waiting)
@@ -109,11 +172,3 @@ class LineNetwork:
                 if other not in found:
                     heappush(waiting, (metres + step, other))
         return found
-
-
-def metres_between(one: Stop, other: Stop) -> int:
-    """Return the distance of two stops as the crow flies (haversine), in whole metres."""
-    lat_one, lat_other = radians(one.lat), radians(other.lat)
-    half_lat, half_lon = (lat_other - lat_one) / 2, radians(other.lon - one.lon) / 2
-    root = sin(half_lat) ** 2 + cos(lat_one) * cos(lat_other) * sin(half_lon) ** 2
-    return round(2 * EARTH_M * asin(sqrt(min(1.0, root))))

@@ -18,10 +18,10 @@ from engine.fares.tariff import Tariffs
 from engine.rules.kinds import RuleHead, Service
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
-from ops.gtfs import read_gtfs
+from ops.network import load_network, network_of, network_option
 from ops.node import now_ms
 from ops.output import emit, json_option
-from ops.rulebook import NOWHERE, load_rulebook, rulebook_in, rules_option
+from ops.rulebook import load_rulebook, rulebook_in, rules_option
 from ops.values import MOMENT
 
 _HEAD: Final = frozenset(RuleHead.__struct_fields__)
@@ -38,28 +38,36 @@ def rules() -> None:
 
 @rules.command()
 @rules_option
+@network_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, rules_in: Path | None, *, as_json: bool) -> None:
-    """Check instruments: every field, every date, and that no two of them contradict each other.
+def check(
+    ctx: click.Context, rules_in: Path | None, networks: Sequence[Path], *, as_json: bool
+) -> None:
+    """Check instruments and networks: every field, and that no two of them contradict each other.
 
     Each fault is told with its file, line and rule; the exit status is 1 if there is one.
 
     \b
     Example:
-      jakarta-one rules check --rules DECREES
+      jakarta-one rules check --rules DECREES --network STATIONS
     """
-    faults: Sequence[Fault] = ()
-    counts = (0, 0)
+    faults: list[Fault] = []
+    counts = {"instruments": 0, "versions": 0, "networks": 0, "lines": 0}
     try:
         rulebook = load_rulebook(rules_in)
-        counts = len(rulebook.instruments), len(_all(rulebook))
+        counts |= {"instruments": len(rulebook.instruments), "versions": len(_all(rulebook))}
     except RulesInvalid as invalid:
-        faults = invalid.faults
+        faults += invalid.faults
+    try:
+        loaded = load_network(networks)
+        sources = len(loaded.files) + len(loaded.feeds)
+        counts |= {"networks": sources, "lines": len(loaded.network.services)}
+    except RulesInvalid as invalid:
+        faults += invalid.faults
     told: dict[str, object] = {
         "valid": not faults,
-        "instruments": counts[0],
-        "versions": counts[1],
+        **counts,
         "faults": [fault._asdict() for fault in faults],
     }
     emit(told, as_json=as_json, render=partial(_render_check, counts=counts, faults=faults))
@@ -129,11 +137,7 @@ def explain(rule: str, rules_in: Path | None, on_ms: int | None, *, as_json: boo
     show_default=True,
     help="How long it takes.",
 )
-@click.option(
-    "--gtfs",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of a GTFS feed, for fares that go by distance.",
-)
+@network_option
 @rules_option
 @json_option
 def fare(
@@ -142,14 +146,14 @@ def fare(
     destination: str,
     at_ms: int | None,
     minutes: float,
-    gtfs: Path | None,
+    networks: Sequence[Path],
     rules_in: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """Tell what one ride costs from ORIGIN to DESTINATION, and why.
 
-    Stations are named as in the fare table of a service, stops as in the feed.
+    Stations are named as in the fare table of a service or in its network, stops as in the feed.
 
     \b
     Example:
@@ -158,21 +162,22 @@ def fare(
     rulebook = rulebook_in(rules_in)
     began_ms = now_ms() if at_ms is None else at_ms
     ride = Ride(service, began_ms, origin, began_ms + int(minutes * 60_000), destination)
+    network = network_of(networks)
     try:
-        network = read_gtfs(gtfs) if gtfs else NOWHERE
         found = Tariffs(rulebook, network).at(began_ms).price_of(service).of_ride(ride)
     except NoFare as error:
-        raise click.ClickException(_why_no_fare(error, service, gtfs)) from error
+        serves = network.serves(service)
+        raise click.ClickException(_why_no_fare(error, service, serves=serves)) from error
     version = rulebook.on(found.rule.partition("@")[0], day_of(began_ms))
     assert version is not None, "a fare cites the rule of its day"
     told = {"amount_rp": found.amount_rp, "inputs": found.inputs, "rule": _whole(version)}
     emit(told, as_json=as_json, render=partial(_render_fare, found=found, version=version))
 
 
-def _why_no_fare(error: NoFare, service: Service, gtfs: Path | None) -> str:
+def _why_no_fare(error: NoFare, service: Service, *, serves: bool) -> str:
     if error.reason == "fare_unknown":
         return f"no rule holds for {service} on that day"
-    needs = "" if gtfs else "; a fare by distance needs --gtfs"
+    needs = "" if serves else f"; a fare by distance needs --network, with the lines of {service}"
     return f"{error.rule} does not know the {error.field}{needs}"
 
 
@@ -229,12 +234,13 @@ def _whole(version: Version) -> dict[str, object]:
     }
 
 
-def _render_check(console: Console, counts: tuple[int, int], faults: Sequence[Fault]) -> None:
+def _render_check(console: Console, counts: Mapping[str, int], faults: Sequence[Fault]) -> None:
     for fault in faults:
         console.print(str(fault), highlight=False, markup=False, soft_wrap=True)
     if not faults:
-        instruments, versions = counts
-        console.print(f"{versions} versions of rules in {instruments} instruments: all are valid")
+        rules = "{versions} versions of rules in {instruments} instruments".format_map(counts)
+        lines = "{lines} lines in {networks} networks".format_map(counts)
+        console.print(f"{rules}, {lines}: all are valid")
 
 
 def _render_list(console: Console, versions: Sequence[Version]) -> None:

@@ -6,6 +6,7 @@ import csv
 from collections import Counter
 from datetime import datetime
 
+from engine.fares.lines import LineNetwork
 from engine.fares.ride import Ride
 from engine.fares.tariff import Tariffs
 from ops.gtfs import read_gtfs
@@ -22,7 +23,7 @@ PAID_TO_SERVICE = {
 
 
 def test_what_was_charged_is_what_was_due_but_for_the_early_hours() -> None:
-    network = read_gtfs(reference("gtfs"))
+    network = LineNetwork([read_gtfs(reference("gtfs"))])
     tariffs = Tariffs(RULEBOOK, network)
     found: Counter[tuple[str, int, int]] = Counter()
     with reference("transjakarta/taps-2023-04-01..15.csv").open(encoding="utf-8", newline="") as f:

@@ -1,102 +1,148 @@
-"""Distances along lines."""
+"""Distances along lines, and where one may change."""
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.fares import lines
-from engine.fares.lines import Line, LineNetwork, Stop, metres_between
+from engine.fares.lines import LineNetwork, Link, Part, Transfer
+from engine.rules.kinds import Service
 
-DEGREE_M = 111_195
-"""Of a sphere with the mean radius, rounded."""
-
-
-def stop(name: str, lon: float, *, station: str = "", lat: float = 0.0) -> Stop:
-    return Stop(name, name, station or name, lat, lon)
+BRT: Service = "transjakarta_brt"
+BUS: Service = "transjakarta_non_brt"
+STEP_M = 1_000
 
 
-STOPS = [stop(name, number / 100) for number, name in enumerate("ABCDEF")]
-STEP_M = metres_between(STOPS[0], STOPS[1])
-
-
-def test_a_degree_is_as_long_as_it_is() -> None:
-    assert metres_between(stop("a", 0), stop("b", 1)) == DEGREE_M
-    assert metres_between(stop("a", 0), stop("b", 0, lat=1)) == DEGREE_M
-    assert metres_between(stop("a", 179.5), stop("b", -179.5)) == DEGREE_M
-    assert metres_between(stop("a", 0), stop("b", 180)) == round(lines.EARTH_M * 3.14159265358979)
+def line(
+    service: Service,
+    stations: str,
+    metres: int = STEP_M,
+    *,
+    platforms: dict[str, str] | None = None,
+    transfers: tuple[Transfer, ...] = (),
+    only_there: bool = False,
+) -> Part:
+    """Return a part of one line, whose places have names of one letter."""
+    return Part(
+        lines={f"{service}-{stations}": service},
+        links=tuple(Link(service, one, other, metres) for one, other in pairwise(stations)),
+        stations=platforms or {},
+        transfers=transfers,
+        only_there=only_there,
+    )
 
 
 def test_the_shortest_way_along_lines_counts_in_either_direction() -> None:
-    long, short = Line("1", "", "krl", tuple("ABCDE")), Line("2", "", "krl", ("A", "E"))
-    network = LineNetwork(STOPS, [long])
-    assert network.metres("krl", "A", "E") == 4 * STEP_M
-    assert network.metres("krl", "E", "B") == 3 * STEP_M
+    long, short = line("krl", "ABCDE"), line("krl", "AE", 3_500)
+    network = LineNetwork([long])
+    assert network.metres("krl", "A", "E") == 4_000
+    assert network.metres("krl", "E", "B") == 3_000
     assert network.metres("krl", "C", "C") == 0
-    both = LineNetwork(STOPS, [long, short])
-    assert both.metres("krl", "A", "E") == metres_between(STOPS[0], STOPS[4])
-    assert both.services == {"1": "krl", "2": "krl"}
+    both = LineNetwork([long, short])
+    assert both.metres("krl", "A", "E") == both.metres("krl", "E", "A") == 3_500
+    assert both.services == {"krl-ABCDE": "krl", "krl-AE": "krl"}
 
 
-def test_a_service_has_its_own_lines() -> None:
-    two = [Line("1", "", "krl", ("A", "B")), Line("2", "", "mrt", ("C", "D"))]
-    network = LineNetwork(STOPS, two)
+def test_a_service_has_its_own_lines_and_its_own_names() -> None:
+    network = LineNetwork([line("krl", "AB"), line("mrt", "BC")])
     assert network.metres("krl", "A", "C") is None
     assert network.metres("mrt", "A", "B") is None
-    assert network.metres("krl", "A", "F") is None
     assert network.metres("krl", "A", "nowhere") is None
     assert network.metres("royaltrans", "A", "B") is None
+    assert network.may_change("krl", "B", "mrt", "B") is None
 
 
-def test_platforms_of_a_station_are_one_place() -> None:
-    platforms = [stop("B1", 0.01, station="B"), stop("B2", 0.02, station="B")]
-    network = LineNetwork(
-        [*STOPS, *platforms], [Line("1", "", "krl", ("A", "B1")), Line("2", "", "krl", ("B2", "D"))]
-    )
-    there = metres_between(STOPS[0], platforms[0]) + metres_between(platforms[1], STOPS[3])
-    assert network.metres("krl", "A", "D") == there
-    assert network.metres("krl", "B1", "B2") == 0
+def test_a_place_is_known_to_which_a_line_of_the_service_comes() -> None:
+    network = LineNetwork([line("krl", "AB", platforms={"A": "S", "A1": "S", "F": "F"})])
+    known = [place for place in ("A", "A1", "B", "F", "S", "C") if network.knows("krl", place)]
+    assert known == ["A", "A1", "B"]
+    assert not network.knows("mrt", "A")
+    assert (network.serves("krl"), network.serves("mrt")) == (True, False)
 
 
 def test_the_farthest_place_is_that_along_the_lines() -> None:
-    network = LineNetwork(STOPS, [Line("1", "", "krl", tuple("ABCDE"))])
-    assert network.farthest("krl", "B") == 3 * STEP_M
+    network = LineNetwork([line("krl", "ABCDE")])
+    assert network.farthest("krl", "B") == 3_000
     assert network.farthest("krl", "F") is None
     assert network.farthest("mrt", "A") is None
-    assert network.farthest("krl", "nowhere") is None
+
+
+def test_parts_of_a_service_are_one_network_whatever_their_order() -> None:
+    platforms = {"B1": "B", "B": "B", "C": "C"}
+    feed = Part(lines={}, links=(Link(BRT, "B1", "C", 700),), stations=platforms)
+    for parts in ([feed, line(BRT, "AB")], [line(BRT, "AB"), feed]):
+        network = LineNetwork(parts)
+        assert network.metres(BRT, "A", "C") == 1_700
+        assert network.metres(BRT, "B", "B1") == 0
+
+
+def test_services_meet_in_a_station_that_both_come_to() -> None:
+    platforms = {"B": "S", "X": "S"}
+    network = LineNetwork(
+        [line(BRT, "AB", platforms=platforms), line(BUS, "XY", platforms=platforms)]
+    )
+    assert network.may_change(BRT, "B", BUS, "X") is True
+    assert network.may_change(BUS, "X", BRT, "B") is True
+    assert network.may_change(BRT, "B", BRT, "B") is True
+    assert network.may_change(BRT, "A", BUS, "X") is None
+
+
+def test_one_may_change_where_a_transfer_says_so_and_nowhere_else() -> None:
+    there: Transfer = (("mrt", "M"), (BRT, "B"))
+    network = LineNetwork(
+        [
+            line("mrt", "MN", transfers=(there,), only_there=True),
+            line(BRT, "AB", platforms={"B": "S", "B2": "S"}),
+            line("krl", "KL"),
+        ]
+    )
+    assert network.may_change("mrt", "M", BRT, "B") is True
+    assert network.may_change(BRT, "B2", "mrt", "M") is True
+    assert network.may_change("mrt", "N", BRT, "B") is False
+    assert network.may_change(BRT, "A", "mrt", "M") is False
+    # Nobody told where one changes to trains.
+    assert network.may_change("mrt", "M", "krl", "K") is None
+    assert network.may_change("krl", "K", BRT, "B") is None
+
+
+def test_a_part_may_allow_a_change_without_forbidding_others() -> None:
+    there: Transfer = (("mrt", "M"), (BRT, "B"))
+    network = LineNetwork([line("mrt", "MN", transfers=(there,)), line(BRT, "AB")])
+    assert network.may_change("mrt", "M", BRT, "B") is True
+    assert network.may_change("mrt", "N", BRT, "B") is None
 
 
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "REMEMBERED_MAX", 2)
-    network = LineNetwork(STOPS, [Line("1", "", "krl", tuple("ABCDEF"))])
+    network = LineNetwork([line("krl", "ABCDEF")])
     for _ in range(2):
         found = [network.metres("krl", origin, "F") for origin in "ABCDE"]
         assert found == [n * STEP_M for n in (5, 4, 3, 2, 1)]
 
 
-def test_a_line_comes_to_stops_that_there_are() -> None:
-    with pytest.raises(KeyError):
-        LineNetwork(STOPS, [Line("1", "", "krl", ("A", "Z"))])
-
-
-WAYS = st.lists(st.lists(st.sampled_from("ABCDEF"), min_size=2, max_size=5), min_size=1, max_size=5)
+WAYS = st.lists(
+    st.tuples(st.text("ABCDEF", min_size=2, max_size=5), st.integers(1, 5_000)),
+    min_size=1,
+    max_size=5,
+)
 
 
 @given(WAYS)
-def test_no_way_is_shorter_than_the_one_that_is_told(ways: list[list[str]]) -> None:
-    network = LineNetwork(
-        STOPS, [Line(str(n), "", "krl", tuple(way)) for n, way in enumerate(ways)]
-    )
-    places = {stop.id: stop for stop in STOPS}
-    far = {(one, other): network.metres("krl", one, other) for one in places for other in places}
-    for (one, other), metres in far.items():
-        assert metres == far[other, one] or metres is None
-    steps = {step for way in ways for step in pairwise(way)}
-    for (one, other), origin in product(steps, places):
-        before, after = far[origin, one], far[origin, other]
-        if before is not None:
-            assert after is not None
-            assert after <= before + metres_between(places[one], places[other])
+def test_no_way_is_shorter_than_the_one_that_is_told(ways: list[tuple[str, int]]) -> None:
+    network = LineNetwork([line("krl", way, metres) for way, metres in ways])
+    far = {
+        (one, other): network.metres("krl", one, other) for one in "ABCDEF" for other in "ABCDEF"
+    }
+    for (one, other), found in far.items():
+        assert found == far[other, one]
+    steps = {(*step, metres) for way, metres in ways for step in pairwise(way)}
+    for one, other, step_m in steps:
+        for origin in "ABCDEF":
+            before, after = far[origin, one], far[origin, other]
+            if before is not None:
+                assert after is not None
+                assert after <= before + step_m

@@ -27,6 +27,10 @@ WIB: Final = timezone(timedelta(hours=7))
 class Along:
     """A network on one line: a place is its distance from the end, in metres."""
 
+    def knows(self, _service: Service, place: str) -> bool:
+        """Tell whether it is a number."""
+        return place.isdigit()
+
     def metres(self, _service: Service, origin: str, destination: str) -> int | None:
         """Return the distance of two numbers; other places are unknown."""
         if not (origin.isdigit() and destination.isdigit()):

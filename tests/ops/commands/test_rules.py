@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ops.cli import main
+from tests.engine.fares.test_network_file import head, line
 from tests.engine.rules.written import limit, rule, text_of
 
 FARE = 'services = ["transjakarta_brt"]\namount_rp = 5_000\n'
@@ -42,7 +43,10 @@ def test_what_comes_with_the_program_is_valid() -> None:
     found = told("check")
     assert (found["valid"], found["faults"]) == (True, [])
     assert found["instruments"] == 17
-    assert call("check").stdout == "31 versions of rules in 17 instruments: all are valid\n"
+    assert (found["networks"], found["lines"]) == (3, 4)
+    assert call("check").stdout == (
+        "31 versions of rules in 17 instruments, 4 lines in 3 networks: all are valid\n"
+    )
 
 
 def test_a_new_file_is_all_that_a_new_fare_takes(decrees: Path) -> None:
@@ -173,12 +177,49 @@ def test_a_fare_is_told_with_its_rule() -> None:
     assert told("fare", "mikrotrans", "a", "b")["amount_rp"] == 0
 
 
-def test_a_fare_by_distance_needs_a_feed() -> None:
-    ride = ("fare", "krl", "A", "B")
+def test_a_fare_by_distance_needs_a_network(tmp_path: Path) -> None:
+    ride = ("fare", "krl", "A", "C")
     done = call(*ride)
     assert done.exit_code == 1
-    assert "does not know the destination; a fare by distance needs --gtfs" in done.stderr
-    feed = call(*ride, "--gtfs", Path(__file__).parent)
-    assert "stops.txt: No such file" in feed.stderr
+    assert "does not know the destination; a fare by distance needs --network" in done.stderr
     early = call("fare", "krl", "A", "B", "--at", "2014-01-01T07:00")
     assert "no rule holds for krl on that day" in early.stderr
+    stations = tmp_path / "a.toml"
+    stations.write_text(head() + line())
+    found = told(*ride, "--network", stations, "--at", "2026-11-28T07:00")
+    assert (found["amount_rp"], found["inputs"]["metres"]) == (3_000, 21_500)
+    nowhere = call("fare", "krl", "A", "Z", "--network", stations)
+    assert nowhere.stderr == "Error: fare.krl@2016-10-01 does not know the destination\n"
+    nothing = call(*ride, "--network", Path(__file__).parent)
+    assert "there is neither a file *.toml nor a GTFS feed in this folder" in nothing.stderr
+
+
+def test_a_fare_by_distance_is_told_on_the_network_that_comes_with_the_program() -> None:
+    ride = ("fare", "lrt_jabodebek", "Cawang", "Halim", "--at", "2026-11-28T06:40")
+    assert told(*ride)["amount_rp"] == 7_100
+
+
+def test_networks_are_checked_beside_the_rules(decrees: Path, tmp_path: Path) -> None:
+    (decrees / "wrong.toml").write_text("x")
+    stations = tmp_path / "stations" / "a.toml"
+    stations.parent.mkdir()
+    stations.write_text(head() + line('["A", 1], ["B", 1]'))
+    words = ("check", "--rules", decrees, "--network", stations.parent)
+    found = told(*words, status=1)
+    assert (found["valid"], found["versions"], found["networks"]) == (False, 0, 0)
+    assert [(fault["file"], fault["line"], fault["rule"]) for fault in found["faults"]] == [
+        (f"{decrees}/wrong.toml", 1, ""),
+        (str(stations), 9, "krl-1"),
+    ]
+    assert f"{stations}:9: krl-1: stations: A is the first, and" in call(*words).stdout
+
+
+def test_the_network_that_is_shown_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    begin = page.index("    [network]\n")
+    shown = page[begin : page.index("\n\nA line goes both ways", begin)]
+    (tmp_path / "krl.toml").write_text(textwrap.dedent(shown))
+    found = told("check", "--network", tmp_path)
+    assert (found["networks"], found["lines"]) == (4, 6)
+    ride = ("fare", "krl", "Bogor", "Bekasi", "--at", "2026-11-28T06:40")
+    assert told(*ride, "--network", tmp_path)["amount_rp"] == 7_000
