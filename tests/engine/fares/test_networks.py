@@ -6,7 +6,6 @@ from typing import Final
 
 import pytest
 
-from engine.fares.journey import SeenTap, journeys_of
 from engine.fares.lines import LineNetwork
 from engine.fares.network_file import networks_by_file
 from engine.fares.ride import Fare, Ride, ride_fare
@@ -18,7 +17,6 @@ from tests.engine.rules_here import RULEBOOK
 
 SHIPPED: Final[LineNetwork] = load_network().network
 LRT: Final[Service] = "lrt_jabodebek"
-BRT: Final[Service] = "transjakarta_brt"
 PEAK, NOON = "2024-07-03 07:00", "2024-07-03 12:00"
 
 
@@ -145,43 +143,3 @@ def test_a_ride_with_the_commuter_line_is_paid_by_its_way(
 ) -> None:
     told = fare("krl", PEAK, origin, destination, network=KRL)
     assert told.amount_rp == amount_rp, source
-
-
-# --- the integrated fare --------------------------------------------------------------------------
-
-(BUS_FILE,) = networks_by_file(
-    {
-        "brt.toml": head("brt")
-        + line('["B1", 0], ["B2", 3_400], ["B3", 900]', name="brt-1", service=BRT)
-        + f'\n[[transfer]]\nplaces = [["mrt", "Blok M"], ["{BRT}", "B3"]]\n'
-        + f'\n[[transfer]]\nplaces = [["{BRT}", "B1"], ["lrt_jakarta", "Velodrome"]]\n'
-    }
-)
-
-
-def city() -> LineNetwork:
-    """Return what is shipped, and a line of buses that meets two lines of it."""
-    return LineNetwork([*(file.part for file in load_network().files), BUS_FILE.part])
-
-
-def test_bus_and_metro_are_one_journey_by_distance_where_one_may_change() -> None:
-    network = city()
-    first, second = at("2024-07-03 07:00"), at("2024-07-03 07:30")
-    taps = [
-        SeenTap(first, "bus", 1, "in", BRT, "B1"),
-        SeenTap(first + 900_000, "bus", 2, "out", BRT, "B3"),
-        SeenTap(second, "gate", 1, "in", "mrt", "Blok M"),
-        SeenTap(second + 900_000, "gate", 2, "out", "mrt", "Bundaran HI"),
-    ]
-    (journey,) = journeys_of(taps, RULEBOOK, network)
-    # "Rp2,500 once at first tap-in + Rp250/km, cap Rp10,000": 4.3 and 7.51 km are 12 begun.
-    assert SHIPPED.metres("mrt", "Blok M", "Bundaran HI") == 7_510
-    assert journey.fare.inputs["metres"] == 4_300 + 7_510
-    assert journey.fare.amount_rp == 2_500 + 12 * 250
-    # "change only at integrated halte/stations"
-    assert network.may_change(BRT, "B3", "mrt", "Blok M") is True
-    assert network.may_change("mrt", "Blok M", BRT, "B3") is True
-    assert network.may_change(BRT, "B2", "mrt", "Blok M") is False
-    assert network.may_change(BRT, "B1", "lrt_jakarta", "Velodrome") is True
-    # Nobody told where one changes to the commuter line.
-    assert network.may_change("mrt", "Dukuh Atas", "krl", "Sudirman") is None
