@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
 from engine.rules.kinds import Service
 
-REMEMBERED_MAX: Final = 1_000
-"""Places from which all distances are kept; those of a busy hour are a few hundred."""
+WAYS_REMEMBERED_MAX: Final = 100_000
+"""Pairs of stations whose distance is kept; most people go the same way each day."""
+
+PLACES_REMEMBERED_MAX: Final = 10_000
+"""Places whose longest distance is kept: more than a city has."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 Place: TypeAlias = tuple[Service, str]
 """A place of a service, as taps name it: the name may be that of another place elsewhere."""
@@ -71,7 +77,8 @@ class LineNetwork:
         self.services: dict[str, Service] = {}
         self._stations: dict[Place, _Station] = {}
         self._next: dict[Service, dict[_Station, dict[_Station, int]]] = {}
-        self._from: dict[tuple[Service, _Station], dict[_Station, int]] = {}
+        self._ways: dict[tuple[Service, _Station, _Station], int | None] = {}
+        self._farthest: dict[tuple[Service, _Station], int] = {}
         self._transfers: set[tuple[Service, _Station, Service, _Station]] = set()
         self._told: set[Service] = set()
         joined = list(parts)
@@ -127,13 +134,24 @@ class LineNetwork:
 
     def metres(self, service: Service, origin: str, destination: str) -> int | None:
         """Return the distance along the lines of a service, or None where there is no way."""
-        known = self._known_from(service, origin)
-        return None if known is None else known.get(self._station(service, destination))
+        if not (self.knows(service, origin) and self.knows(service, destination)):
+            return None
+        ends = self._station(service, origin), self._station(service, destination)
+        way = (service, *ends)
+        if way not in self._ways:
+            _make_room(self._ways, WAYS_REMEMBERED_MAX)
+            self._ways[way] = self._all_from(service, *ends).get(ends[1])
+        return self._ways[way]
 
     def farthest(self, service: Service, place: str) -> int | None:
         """Return the longest distance from a place along lines, or None where none comes there."""
-        known = self._known_from(service, place)
-        return None if known is None else max(known.values())
+        if not self.knows(service, place):
+            return None
+        begin = service, self._station(service, place)
+        if begin not in self._farthest:
+            _make_room(self._farthest, PLACES_REMEMBERED_MAX)
+            self._farthest[begin] = max(self._all_from(*begin).values())
+        return self._farthest[begin]
 
     def may_change(
         self, service: Service, place: str, other_service: Service, other_place: str
@@ -148,22 +166,14 @@ class LineNetwork:
             return True
         return False if {service, other_service} <= self._told else None
 
-    def _known_from(self, service: Service, place: str) -> dict[_Station, int] | None:
-        if not self.knows(service, place):
-            return None
-        station = self._station(service, place)
-        known = self._from.get((service, station))
-        if known is None:
-            if len(self._from) >= REMEMBERED_MAX:
-                del self._from[next(iter(self._from))]
-            known = self._from[service, station] = self._all_from(service, station)
-        return known
-
-    def _all_from(self, service: Service, origin: _Station) -> dict[_Station, int]:
+    def _all_from(
+        self, service: Service, origin: _Station, until: _Station | None = None
+    ) -> dict[_Station, int]:
+        """Return the distances from a station, up to that of another one (Dijkstra)."""
         beside = self._next[service]
         found: dict[_Station, int] = {}
         waiting = [(0, origin)]
-        while waiting:
+        while waiting and until not in found:
             metres, station = heappop(waiting)
             if station in found:
                 continue
@@ -172,3 +182,8 @@ class LineNetwork:
                 if other not in found:
                     heappush(waiting, (metres + step, other))
         return found
+
+
+def _make_room(remembered: dict[K, V], count_max: int) -> None:
+    if len(remembered) >= count_max:
+        del remembered[next(iter(remembered))]

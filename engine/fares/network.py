@@ -21,12 +21,6 @@ class Network(Protocol):
         """
         ...
 
-    def may_change(
-        self, service: Service, place: str, other_service: Service, other_place: str, /
-    ) -> bool | None:
-        """Tell whether one may change from one service to another there; None: it is not known."""
-        ...
-
     def farthest(self, service: Service, place: str, /) -> int | None:
         """Return the longest distance from a place, or None where it is unknown."""
         ...

@@ -186,7 +186,7 @@ class _Distance:
         self._caps: Final = hours_of(rule.caps, workday=workday, told=lambda cap: cap.amount_rp)
 
     def knows(self, service: Service, place: str) -> bool:
-        return self._network.farthest(service, place) is not None
+        return self._network.knows(service, place)
 
     def of_ride(self, ride: Ride) -> Fare:
         metres = self._network.metres(ride.service, ride.origin, ride.destination)

@@ -20,6 +20,7 @@ from rich.console import Console
 from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
 from ops.endings import leaves
+from ops.network import network_of, network_option
 from ops.node import Listening, is_loopback, run_node
 from ops.output import emit, json_option
 from ops.rulebook import law_in, rules_option
@@ -80,6 +81,7 @@ class Address(click.ParamType[tuple[str, int]]):
     help="Certificate of the node, and those behind it; then it may listen on any address.",
 )
 @rules_option
+@network_option
 @click.option("--tls-key", type=PEM_FILE, help="Key of the certificate.")
 @click.option(
     "--client-ca",
@@ -92,6 +94,7 @@ def serve(  # noqa: PLR0913 one for each option
     data: Path,
     listen: tuple[str, int],
     rules_in: Path | None,
+    networks: tuple[Path, ...],
     tls_cert: Path | None,
     tls_key: Path | None,
     client_ca: Path | None,
@@ -112,7 +115,7 @@ def serve(  # noqa: PLR0913 one for each option
     logging.getLogger("websockets").setLevel(logging.WARNING)
     host, port = listen
     tls = _tls_files(tls_cert, tls_key, client_ca)
-    law = law_in(rules_in)
+    law = law_in(rules_in, network_of(networks))
     if not is_loopback(host):
         _check_open_to_all(host, tls, dev=dev)
 

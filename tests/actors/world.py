@@ -119,7 +119,7 @@ class Sender:
         """Keep what has become durable."""
         for run in placed:
             for position, entry in enumerate(run.entries, run.first_position):
-                self.outcomes.append(outcome_of(entry, position))
+                self.outcomes.append(outcome_of(entry, position, LAW.articles))
 
     def answer_query(self, query_id: int, body: AnswerBody) -> None:
         """Keep an answer."""

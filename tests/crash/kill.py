@@ -28,6 +28,7 @@ from storage.folder import DataFolder
 from storage.journal import TABLES, chain
 from storage.lmdb_store import LmdbStore
 from storage.verify import verify_folder
+from tests.engine.rules_here import LAW
 
 TERMINALS = 24
 CARDS = 2_000
@@ -198,7 +199,7 @@ def compare(folder: Path, terminals: list[Terminal], found: Drill) -> None:
                 identity = (entry.terminal, entry.counter)
                 found.doubled += identity in seen
                 seen.add(identity)
-                stands = outcome_of(entry, position)
+                stands = outcome_of(entry, position, LAW.articles)
                 found.lost += not same_answer(promised.pop(identity, stands), stands)
         store.close()
     found.lost += len(promised)

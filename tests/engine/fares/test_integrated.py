@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.fares.journey import SeenTap, journeys_of
 from engine.fares.lines import LineNetwork
 from engine.fares.network_file import networks_by_file
+from engine.fares.rating import integrated_fare, rate_all
+from engine.fares.state import SeenTap
+from engine.fares.tariff import Tariffs
 from engine.rules.kinds import Service
 from ops.network import load_network
 from tests.engine.fares.test_network_file import head, line
@@ -30,15 +32,21 @@ CITY: Final = LineNetwork([*(file.part for file in load_network().files), BUS_FI
 def test_bus_and_metro_are_one_journey_by_distance() -> None:
     first, second = at("2024-07-03 07:00"), at("2024-07-03 07:30")
     taps = [
-        SeenTap(first, "bus", 1, "in", BRT, "B1"),
-        SeenTap(first + 900_000, "bus", 2, "out", BRT, "B3"),
-        SeenTap(second, "gate", 1, "in", "mrt", "Blok M"),
-        SeenTap(second + 900_000, "gate", 2, "out", "mrt", "Bundaran HI"),
+        SeenTap(first, "bus", 1, "in", BRT, "B1", "tj"),
+        SeenTap(first + 900_000, "bus", 2, "out", BRT, "B3", "tj"),
+        SeenTap(second, "gate", 1, "in", "mrt", "Blok M", "mrtj"),
+        SeenTap(second + 900_000, "gate", 2, "out", "mrt", "Bundaran HI", "mrtj"),
     ]
-    (journey,) = journeys_of(taps, RULEBOOK, CITY)
+    tariffs = Tariffs(RULEBOOK, CITY)
+    rating, charges = rate_all(taps, tariffs)
+    tariff = tariffs.at(first)
+    assert rating.package is not None
+    assert tariff.integrated is not None
+    fare = integrated_fare(rating.package, tariff.integrated, tariff)
     # "Rp2,500 once at first tap-in + Rp250/km, cap Rp10,000": 4.3 and 7.51 km are 12 begun.
-    assert journey.fare.inputs["metres"] == 4_300 + 7_510
-    assert journey.fare.amount_rp == 2_500 + 12 * 250
+    assert fare.inputs["metres"] == 4_300 + 7_510
+    assert fare.amount_rp == 2_500 + 12 * 250
+    assert sum(charge.card_rp for charge in charges) == fare.amount_rp
 
 
 def test_one_changes_only_at_integrated_stations() -> None:

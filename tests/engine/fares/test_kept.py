@@ -13,7 +13,7 @@ from engine.card import Granted
 from engine.decisions import decide
 from engine.fares.kept import rate_in_place, taps_of, with_tap
 from engine.fares.rating import rate_all
-from engine.fares.state import NO_TAPS, Kept, SeenTap
+from engine.fares.state import NO_TAPS, Direction, Kept, SeenTap
 from engine.fares.tariff import Tariffs
 from engine.limits import KEPT_TAPS
 from engine.rules.kinds import Service
@@ -27,6 +27,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     *(BRT, "transjakarta_non_brt", "mikrotrans", "mrt"),
     *("lrt_jakarta", "lrt_jabodebek", "krl"),
 )
+ENDS: Final[tuple[Direction, Direction]] = ("in", "out")
 SETS: Final = 10_000
 DAY: Final = day_of(at("2024-07-03"))
 ELDERLY: Final = (Granted("free_ride", "elderly", "P", DAY, DAY + 3),)
@@ -40,11 +41,11 @@ def random_taps(chance: random.Random, rides: int = 5) -> list[SeenTap]:
     for _ in range(chance.randint(1, rides)):
         service = chance.choice(SERVICES)
         places = ("Blok M", "Senayan") if service == "mrt" else ("0", "4000", "30000")
-        for direction in ("in", "out"):
+        for direction in ENDS:
             at_ms += chance.choice((0, 1_000, 8_000, 300_000, 1_800_000, 5_400_000))
             if chance.random() > 0.1:
                 terminal, counter = chance.choice("ab"), len(found) + 1
-                told = "reset" if chance.random() < 0.05 else direction
+                told: Direction = "reset" if chance.random() < 0.05 else direction
                 place, operator = chance.choice(places), chance.choice("xy")
                 found.append(SeenTap(at_ms, terminal, counter, told, service, place, operator))
     return found
@@ -94,7 +95,7 @@ def test_whatever_order_taps_come_in_they_cost_the_same() -> None:
 def test_delays_within_what_is_kept_change_nothing_in_a_long_history() -> None:
     chance = random.Random(33)
     for _ in range(200):
-        taps = sorted({tap.at_ms: tap for tap in random_taps(chance, rides=40)}.values())
+        taps = sorted({one.at_ms: one for one in random_taps(chance, rides=40)}.values())
         expected, total = summed(taps, TARIFFS)
         # Each tap is held back behind fewer than KEPT_TAPS later ones.
         arrival = [(number + chance.randrange(KEPT_TAPS), number) for number in range(len(taps))]

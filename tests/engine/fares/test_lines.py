@@ -117,11 +117,14 @@ def test_a_part_may_allow_a_change_without_forbidding_others() -> None:
 
 
 def test_only_so_much_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "REMEMBERED_MAX", 2)
+    monkeypatch.setattr(lines, "WAYS_REMEMBERED_MAX", 2)
+    monkeypatch.setattr(lines, "PLACES_REMEMBERED_MAX", 2)
     network = LineNetwork([line("krl", "ABCDEF")])
     for _ in range(2):
         found = [network.metres("krl", origin, "F") for origin in "ABCDE"]
         assert found == [n * STEP_M for n in (5, 4, 3, 2, 1)]
+        farthest = [network.farthest("krl", place) for place in "ABC"]
+        assert farthest == [n * STEP_M for n in (5, 4, 3)]
 
 
 WAYS = st.lists(

@@ -8,7 +8,8 @@ import pytest
 
 from engine.fares.lines import LineNetwork
 from engine.fares.network_file import networks_by_file
-from engine.fares.ride import Fare, Ride, ride_fare
+from engine.fares.ride import Fare, Ride
+from engine.fares.tariff import Tariffs
 from engine.rules.kinds import Service, TableFare
 from ops.network import load_network
 from tests.engine.fares.test_network_file import head, line
@@ -32,7 +33,7 @@ def fare(
     """Return the fare of a ride by the rules and on the network that come with the program."""
     began_ms = at(when)
     ride = Ride(service, began_ms, origin, began_ms + minutes * 60_000, destination)
-    return ride_fare(ride, RULEBOOK, network)
+    return Tariffs(RULEBOOK, network).at(began_ms).price_of(service).of_ride(ride)
 
 
 # --- what is shipped ----------------------------------------------------------------------------
