@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from engine.calendar import date_of_day
 from engine.rules.kinds import Grade, PurseLimit
+from engine.rules.programmes import NO_PROGRAMMES, ProgrammeRules, programme_rules
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook
 
@@ -47,12 +48,14 @@ class PurseRules(Struct, frozen=True, kw_only=True):
       unregistered, registered: for a card's own purse.
       programme: for the purse of a programme that is not listed in `programmes`.
       programmes: limits of single programmes, by name.
+      of_programmes: what else the rules say of programmes.
     """
 
     unregistered: PurseLimits
     registered: PurseLimits
     programme: PurseLimits
     programmes: Mapping[str, PurseLimits] = {}
+    of_programmes: ProgrammeRules = NO_PROGRAMMES
 
     def limits_of(self, programme: str, *, registered: bool) -> PurseLimits:
         """Return the limits of a purse; the empty programme means the card's own."""
@@ -75,11 +78,12 @@ def purse_rules(rulebook: Rulebook) -> RulesOn:
     card whose clock is wrong is no card without limits.
 
     Raises:
-      RulesInvalid: it sets none for one of the purses of a card.
+      RulesInvalid: it sets none for one of the purses of a card, or two for the same.
     """
     begins = max(_begin(rulebook, purse) for purse in PURSES)
     for day in rulebook.changes():
         _check_complete(rulebook, max(day, begins))
+        programme_rules(rulebook, day)
 
     @lru_cache(maxsize=64)
     def on(day: int) -> PurseRules:
@@ -90,6 +94,7 @@ def purse_rules(rulebook: Rulebook) -> RulesOn:
             registered=general["registered"],
             programme=general["programme"],
             programmes={rule.programme: _limits(rule) for rule in limits if rule.programme},
+            of_programmes=programme_rules(rulebook, day),
         )
 
     return on

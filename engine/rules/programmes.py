@@ -1,0 +1,94 @@
+"""What the programmes of a day give, and to whom: their rules, found by programme."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Final, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from engine.calendar import date_of_day
+from engine.rules.kinds import Allowance, FreeRide, ItemQuota, RuleHead, SpendingList, Waiver
+from engine.rules.reading import Fault, RulesInvalid
+from engine.rules.rulebook import Rulebook
+
+K = TypeVar("K", bound=Hashable)
+R = TypeVar("R", bound=RuleHead)
+
+Entitling: TypeAlias = FreeRide | Allowance | ItemQuota | Waiver
+"""Rules that give something to those who are entitled to it."""
+
+
+class ProgrammeRules(Struct, frozen=True, kw_only=True):
+    """The rules of programmes in force on a day.
+
+    Attributes:
+      free_rides, waivers: by programme; one may have several, for other services or charges.
+      allowances: by programme and level.
+      spending_lists, item_quotas: by programme.
+    """
+
+    free_rides: Mapping[str, tuple[FreeRide, ...]] = {}
+    allowances: Mapping[tuple[str, str], Allowance] = {}
+    spending_lists: Mapping[str, SpendingList] = {}
+    item_quotas: Mapping[str, ItemQuota] = {}
+    waivers: Mapping[str, tuple[Waiver, ...]] = {}
+
+    def has(self, programme: str) -> bool:
+        """Tell whether a programme gives something at all."""
+        others = (self.free_rides, self.item_quotas, self.waivers)
+        levels = {programme for programme, _ in self.allowances}
+        return programme in levels or any(programme in rules for rules in others)
+
+    def entitling(self, programme: str, group: str) -> Entitling | None:
+        """Return the rule by which a programme gives something to a group, or None.
+
+        Free rides name their groups, allowances their levels; the others give to all groups.
+        """
+        for ride in self.free_rides.get(programme, ()):
+            if any(each.name == group for each in ride.groups):
+                return ride
+        of_level = self.allowances.get((programme, group))
+        waivers = self.waivers.get(programme, ())
+        return of_level or self.item_quotas.get(programme) or next(iter(waivers), None)
+
+
+NO_PROGRAMMES: Final = ProgrammeRules()
+"""Of a day on which no programme gives anything."""
+
+
+def programme_rules(rulebook: Rulebook, day: int) -> ProgrammeRules:
+    """Return the rules of programmes that a rulebook has for a day of Jakarta.
+
+    Raises:
+      RulesInvalid: two of them say the same thing of the same programme.
+    """
+    rides = rulebook.of_kind(FreeRide, day)
+    waivers = rulebook.of_kind(Waiver, day)
+    allowances = rulebook.of_kind(Allowance, day)
+    lists = rulebook.of_kind(SpendingList, day)
+    quotas = rulebook.of_kind(ItemQuota, day)
+    return ProgrammeRules(
+        free_rides=_each((rule.programme, rule) for rule in rides),
+        allowances=_one_each((((rule.programme, rule.level), rule) for rule in allowances), day),
+        spending_lists=_one_each(((rule.programme, rule) for rule in lists), day),
+        item_quotas=_one_each(((rule.programme, rule) for rule in quotas), day),
+        waivers=_each((rule.programme, rule) for rule in waivers),
+    )
+
+
+def _each(rules: Iterable[tuple[str, R]]) -> dict[str, tuple[R, ...]]:
+    found: dict[str, tuple[R, ...]] = {}
+    for programme, rule in rules:
+        found[programme] = (*found.get(programme, ()), rule)
+    return found
+
+
+def _one_each(rules: Iterable[tuple[K, R]], day: int) -> dict[K, R]:
+    found: dict[K, R] = {}
+    for key, rule in rules:
+        other = found.setdefault(key, rule)
+        if other is not rule:
+            what = f"on {date_of_day(day)} it says what {other.version} says as well"
+            raise RulesInvalid([Fault("rules", 0, rule.version, what)])
+    return found
