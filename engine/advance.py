@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
-from engine.card import Card, CardStatus, HeldAmount
+from engine.card import Card, CardStatus, Granted, HeldAmount
 from engine.fares.kept import seen_tap, with_tap
 from engine.fares.state import Kept, Rated
 from engine.purses import (
@@ -27,6 +27,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Hold,
     Intent,
     Issue,
@@ -34,6 +35,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Tap,
     Unblock,
     Void,
@@ -128,9 +130,9 @@ def step_of(entry: Entry) -> Step:
 def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Card:
     """Return the card that takes over from an old one by a `replace` entry.
 
-    Its limits go on counting where those of the old card stood, what was held is held on, and its
-    history goes on too: the entry's `previous` leads there. Where an advice was faster to tell of
-    it (`known`), it keeps what happened on it.
+    Its limits go on counting where those of the old card stood, what was held is held on, what was
+    granted is granted on, and its history goes on too: the entry's `previous` leads there. Where an
+    advice was faster to tell of it (`known`), it keeps what happened on it.
     """
     intent = entry.intent
     assert isinstance(intent, Replace)
@@ -143,6 +145,7 @@ def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Car
         main=replace(old.main, balance_rp=0),
         last=position,
         holds=old.holds,
+        grants=old.grants,
     )
     if known is not None:
         main = joined(fresh.main, known.main, entry.decided_ms)
@@ -175,6 +178,7 @@ def _replaced(card: Card, entry: Entry) -> Card:
         successor=intent.new_card,
         replaced=card.last,
         holds=(),
+        grants=(),
     )
 
 
@@ -202,13 +206,36 @@ def _released(card: Card, entry: Entry) -> Card:
     return replace(card, holds=kept)
 
 
+def _granted(card: Card, entry: Entry) -> Card:
+    intent = entry.intent
+    assert isinstance(intent, Grant)
+    before, since_day = card.last_grant(intent.programme), intent.since_day
+    if before is not None and (before.group, before.holder) == (intent.group, intent.holder):
+        # A renewal may come early: until its first day the grant before it goes on.
+        follows_on = before.since_day < since_day <= before.until_day + 1
+        since_day = before.since_day if follows_on else since_day
+    granted = Granted(intent.programme, intent.group, intent.holder, since_day, intent.until_day)
+    return replace(card, grants=(*_without(card, intent.programme), granted))
+
+
+def _revoked(card: Card, entry: Entry) -> Card:
+    assert isinstance(entry.intent, Revoke)
+    return replace(card, grants=_without(card, entry.intent.programme))
+
+
+def _without(card: Card, programme: str) -> tuple[Granted, ...]:
+    return tuple(granted for granted in card.grants if granted.programme != programme)
+
+
 _CHANGES: Final[dict[type[Intent], Callable[[Card, Entry], Card]]] = {
     Issue: _issued,
     Block: lambda card, _: replace(card, status=CardStatus.BLOCKED),
     Unblock: lambda card, _: replace(card, status=CardStatus.ACTIVE),
     Replace: _replaced,
-    Close: lambda card, _: replace(card, status=CardStatus.CLOSED, holds=()),
+    Close: lambda card, _: replace(card, status=CardStatus.CLOSED, holds=(), grants=()),
     Hold: _held,
     Post: _released,
     Void: _released,
+    Grant: _granted,
+    Revoke: _revoked,
 }

@@ -13,7 +13,7 @@ from engine.accounts import ALL_CARDS, PURSE_KINDS, AccountKind, is_name
 from engine.advance import RETURNS, advance, card_of, successor
 from engine.card import Card
 from engine.seen import Seen
-from engine.transaction import Entry, Refund, Replace, Reversal
+from engine.transaction import Entry, Grant, Refund, Replace, Reversal
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
@@ -40,13 +40,18 @@ class Table(Protocol[K_contra, V]):
         ...
 
 
-_WIDER: Final = RETURNS | {Replace}
+_WIDER: Final = RETURNS | {Replace, Grant}
 """Intents that change more than their own card and the accounts."""
 
 
 def empty_accounts() -> Accounts:
     """Return a chart of accounts without any account in it."""
     return {kind.value: {} for kind in AccountKind}
+
+
+def holder_key(programme: str, holder: str) -> str:
+    """Return what a programme and a person are looked up by."""
+    return f"{programme}/{holder}"
 
 
 class Book:
@@ -56,6 +61,8 @@ class Book:
       cards: cards by name.
       terminals: what has been seen of each terminal.
       returned: rupiah given back so far of a transaction, by its identity.
+      holders: the card on which a person was last granted a programme, by `holder_key`. What is
+        left of that grant, the card tells.
       accounts: balances; the purses stand in them as a total only.
       position: where the next entry goes.
       decided_ms: the host's clock at the newest entry.
@@ -68,6 +75,7 @@ class Book:
         cards: Table[str, Card],
         terminals: Table[str, Seen],
         returned: Table[TransactionId, int],
+        holders: Table[str, str],
         accounts: Accounts,
         find_entry: FindEntry,
         position: int = 0,
@@ -76,6 +84,7 @@ class Book:
         self.cards = cards
         self.terminals = terminals
         self.returned = returned
+        self.holders = holders
         self.accounts = accounts
         self.find_entry = find_entry
         self.position = position
@@ -119,10 +128,20 @@ class Book:
             assert card is not None, "only a known card is replaced"
             known = self.cards.get(intent.new_card)
             self.cards[intent.new_card] = successor(card, known, entry, position)
+            self._hand_on_grants(card, intent.new_card)
+        if isinstance(intent, Grant):
+            self.holders[holder_key(intent.programme, intent.holder)] = intent.card
         if isinstance(intent, Reversal | Refund):
             original = (intent.terminal, intent.counter)
             returned_rp = self.returned.get(original) or 0
             self.returned[original] = returned_rp + volume_rp(entry)
+
+    def _hand_on_grants(self, card: Card, new_card: str) -> None:
+        for granted in card.grants:
+            key = holder_key(granted.programme, granted.holder)
+            # One that is over may have been followed by another one on another card.
+            if self.holders.get(key) == card.id:
+                self.holders[key] = new_card
 
 
 def volume_rp(entry: Entry) -> int:

@@ -40,6 +40,16 @@ def month_of(day: int) -> int:
     return when.year * 12 + when.month - 1
 
 
+def within_months(since_day: int, until_day: int, months: int) -> bool:
+    """Tell whether days from one to another, both included, are so many months at most.
+
+    A month from the 13th is over with the 12th of the next one.
+    """
+    last = month_of(until_day), date_of_day(until_day).day
+    ended = month_of(since_day) + months, date_of_day(since_day).day
+    return last < ended
+
+
 @lru_cache(maxsize=64)
 def day_and_month(time_ms: int) -> tuple[int, int]:
     """Return day and month of a moment.

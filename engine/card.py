@@ -60,7 +60,10 @@ class HeldAmount(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Granted(Struct, frozen=True, array_like=True, gc=False):
-    """What a programme entitles the holder of a card to; days as in engine.calendar."""
+    """What a card is entitled to: a programme, as a member of a group.
+
+    `holder` is the pseudonym of the person. Both days are days on which it holds.
+    """
 
     programme: str
     group: str
@@ -75,7 +78,8 @@ class Card(Struct, frozen=True, array_like=True, gc=False):
     `successor` is the card that replaced it, `replaced` the position of the entry that did so (-1:
     none); what is about it after that is no history of the new card. `before` is its last entry of
     the time before it took over from another card, if advices told of it then (-1: none): the chain
-    of its entries leads to that other card. Holds that have expired may still be listed.
+    of its entries leads to that other card. Holds that have expired may still be listed, and so may
+    grants that are over; of each programme there is one.
     """
 
     id: str
@@ -111,3 +115,17 @@ class Card(Struct, frozen=True, array_like=True, gc=False):
         if not self.holds:
             return 0
         return sum(hold.amount_rp for hold in self.open_holds(now_ms) if hold.purse == programme)
+
+    def last_grant(self, programme: str) -> Granted | None:
+        """Return the last grant of a programme, be it over or yet to begin, or None."""
+        for granted in self.grants:
+            if granted.programme == programme:
+                return granted
+        return None
+
+    def grant_of(self, programme: str, day: int) -> Granted | None:
+        """Return the grant of a programme that holds on a day of Jakarta, or None."""
+        granted = self.last_grant(programme)
+        if granted is None or not granted.since_day <= day <= granted.until_day:
+            return None
+        return granted

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     ABOVE_CEILING = "above_ceiling"  # the purse would hold more than it may
     ACCOUNT_LIMIT = "account_limit"  # no room for another account of this kind
     ACCOUNT_NAME = "account_name"  # no account can have this name
+    ALREADY_GRANTED = "already_granted"  # to the same person, or on the same card to another one
     AMOUNT_DECIDED = "amount_decided"  # the rules say what it costs: it carries no amount
     # More than is left of the hold or of the original, or than an account may come to.
     AMOUNT_EXCEEDED = "amount_exceeded"
@@ -46,7 +47,10 @@ class Reason(StrEnum):
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
     FARE_UNKNOWN = "fare_unknown"  # no rule says what a ride of this service costs
     FUNDS_MIXED = "funds_mixed"  # funds that are kept apart in one movement
+    GRANT_OVER = "grant_over"  # its last day is gone, or before its first
+    GRANT_TOO_LONG = "grant_too_long"  # longer than the rule lets a card be good for
     GROUP_CARDS = "group_cards"  # the parts name more than one card
+    GROUP_UNKNOWN = "group_unknown"  # the programme gives this group nothing
     HOLDS_OPEN = "holds_open"  # a card with open holds cannot be closed
     HOLD_EXPIRED = "hold_expired"
     HOLD_UNKNOWN = "hold_unknown"  # there is no such hold, or it was posted or voided
@@ -55,13 +59,16 @@ class Reason(StrEnum):
     MEDIUM_IS_STORED = "medium_is_stored"  # an authorisation for a card whose value is on the chip
     MONTH_LIMIT = "month_limit"  # more than may be spent in a month
     NOT_BALANCED = "not_balanced"  # the lines do not sum to zero
+    NOT_GRANTED = "not_granted"  # the card has no grant of this programme
     NOT_RETURNABLE = "not_returnable"  # the original moved nothing, or is of another kind
     ORIGINAL_UNKNOWN = "original_unknown"  # there is no such transaction
     PASSBACK = "passback"  # the card was handed back to somebody else
     PLACE_UNKNOWN = "place_unknown"  # the fare of the service does not know this place
+    PROGRAMME_UNKNOWN = "programme_unknown"  # no programme of this name gives anything today
     PURSE_LIMIT = "purse_limit"  # no room for another purse on the card
     PURSE_UNKNOWN = "purse_unknown"  # the card has no purse of this programme
     RECEIVE_LIMIT = "receive_limit"  # more than may come in during a month
     TAP_IN_GROUP = "tap_in_group"  # a tap that is rated stands alone
     TOO_LATE = "too_late"  # too many later taps of the card came before it, or a month has passed
+    TOO_MANY_GRANTS = "too_many_grants"  # no room for another grant on the card
     TOO_MANY_HOLDS = "too_many_holds"  # no room for another hold on the card

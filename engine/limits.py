@@ -53,6 +53,9 @@ HOLD_MS_MAX: Final = 31 * 24 * 3600 * 1000
 PURSES_PER_CARD_MAX: Final = 16
 """Programme purses; fifteen groups are entitled to programmes, one person may be in one."""
 
+GRANTS_PER_CARD_MAX: Final = 16
+"""As many as purses of programmes: a programme may come with one."""
+
 ACCOUNTS_PER_KIND_MAX: Final = 100_000
 """Operators, merchants, banks, programmes: keeps a faulty sender from filling the memory."""
 
@@ -61,6 +64,9 @@ COUNTER_MAX: Final = 2**53 - 1
 
 TIME_MS_MAX: Final = 253_402_300_799_999
 """End of the year 9999."""
+
+DAY_MAX: Final = 2_932_896
+"""Its last day, counted from 1970-01-01."""
 
 GAPS_PER_TERMINAL_MAX: Final = 4096
 """Ranges of missing counters remembered for one terminal; ten years of daily jumps fit."""

@@ -32,6 +32,8 @@ Text = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
 Proof = Annotated[bytes, Meta(min_length=1, max_length=limits.PROOF_BYTES_MAX)]
 Counter = Annotated[int, Meta(ge=1, le=limits.COUNTER_MAX)]
 TimeMs = Annotated[int, Meta(ge=0, le=limits.TIME_MS_MAX)]
+Day = Annotated[int, Meta(ge=0, le=limits.DAY_MAX)]
+"""A day of Jakarta, counted from 1970-01-01 as engine.calendar does."""
 MediumName = Literal["stored", "account"]
 
 
@@ -247,6 +249,30 @@ class Void(_Intent, frozen=True, tag="void"):
     counter: Counter
 
 
+class Grant(_Intent, frozen=True, tag="grant"):
+    """An agency entitles the holder of a card to a programme, as a member of a group.
+
+    For an allowance the group is the level. The holder is a pseudonym that stands for one person in
+    all grants, never a NIK. Both days are days on which it holds. A renewal takes the place of the
+    grant before it; one that follows on it keeps its first day.
+    """
+
+    card: Name
+    programme: Name
+    group: Name
+    holder: Name
+    since_day: Day
+    until_day: Day
+
+
+class Revoke(_Intent, frozen=True, tag="revoke"):
+    """A grant ends at once: the agency withdraws it, or it was given away or sold."""
+
+    card: Name
+    programme: Name
+    reason: Text
+
+
 Intent: TypeAlias = (
     Tap
     | Purchase
@@ -265,6 +291,8 @@ Intent: TypeAlias = (
     | Hold
     | Post
     | Void
+    | Grant
+    | Revoke
 )
 
 
@@ -282,7 +310,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     Attributes:
       decided_ms: the host's clock, never earlier than that of the entry before.
       reason: why it was refused; empty when it was posted.
-      rule: the rule behind a refusal, the first exception, a return, or the price of a ride.
+      rule: behind a refusal or the first exception, or by which a return, a fare or a grant goes.
       detail: the field that the rule speaks of, where there is one (`parts[1].operator`).
       balance_rp: of the purse that was used, after the transaction.
       exceptions: what the ledger dislikes in an advice that it posted all the same.

@@ -19,6 +19,8 @@ ACCOUNT_RULE: Final = "account.name"
 """What may name an account, and how many there may be."""
 HOLD_RULE: Final = "hold"
 """A hold is posted or voided once, in time, up to its amount."""
+GRANT_RULE: Final = "grant"
+"""A card is granted a programme that is in force, as a group that it names, and not for ever."""
 FUNDS_RULE: Final = "funds.apart"
 """Books balance, and can be counted; programme money, operators' money and float are kept apart.
 

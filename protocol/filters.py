@@ -22,11 +22,13 @@ from engine.accounts import (
 from engine.transaction import (
     Adjustment,
     Entry,
+    Grant,
     Group,
     Hold,
     Intent,
     Issue,
     Purchase,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -111,7 +113,7 @@ def _programmes(intent: Intent) -> tuple[str, ...]:
     match intent:
         case Tap() | Purchase() | TopUp() | Hold():
             return (intent.purse,)
-        case Subsidy():
+        case Subsidy() | Grant() | Revoke():
             return (intent.programme,)
         case _:
             return ()

@@ -19,11 +19,13 @@ from engine.transaction import (
     Adjustment,
     Block,
     Entry,
+    Grant,
     Group,
     Intent,
     Part,
     Purchase,
     Replace,
+    Revoke,
     Tap,
     TopUp,
     Unblock,
@@ -72,8 +74,10 @@ def _redacted(intent: Intent, pseudonym: Pseudonym) -> Intent:
             return Adjustment(MARK, MARK, lines, card)
         case Replace():
             return Replace(pseudonym(intent.card), pseudonym(intent.new_card))
-        case Block() | Unblock():
+        case Block() | Unblock() | Revoke():
             return replace(intent, card=pseudonym(intent.card), reason=MARK)
+        case Grant():
+            return replace(intent, card=pseudonym(intent.card), holder=MARK)
         case Tap() | Purchase() | TopUp():
             return _part(intent, pseudonym)
         case _:

@@ -18,6 +18,7 @@ from engine.transaction import (
     Adjustment,
     Block,
     Close,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -27,6 +28,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -142,6 +144,8 @@ RIGHTS: Final[dict[type[Struct], Row]] = {
     Unblock:       Row(NO,         YES,     YES,      NO),
     Replace:       Row(NO,         YES,     YES,      NO),
     Close:         Row(NO,         YES,     YES,      NO),
+    Grant:         Row(NO,         YES,     YES,      NO),
+    Revoke:        Row(NO,         YES,     YES,      NO),
     Adjustment:    Row(NO,         NO,      YES,      NO),
 
     # Questions: those who only look see no card.

@@ -12,6 +12,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Post,
@@ -19,6 +20,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Tap,
     TopUp,
     Unblock,
@@ -69,7 +71,7 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
         return [(part.card, part.purse) for part in parts[-1:]]
     if isinstance(intent, Tap | Purchase | TopUp | Hold):
         return [(intent.card, intent.purse)]
-    if isinstance(intent, Block | Unblock | Close):
+    if isinstance(intent, Block | Unblock | Close | Grant | Revoke):
         return [(intent.card, "")] if intent.card else []
     if isinstance(intent, Replace):
         return [(intent.new_card, "")]

@@ -45,14 +45,17 @@ class ShardState:
         self._cards = Overlay[str, Card](views.cards, clean_rows_max=hot_rows_max)
         self._terminals = Overlay[str, Seen](views.terminals, clean_rows_max=hot_rows_max)
         self._returned = Overlay[TransactionId, int](views.returned, clean_rows_max=hot_rows_max)
+        self._holders = Overlay[str, str](views.holders, clean_rows_max=hot_rows_max)
         self._runs = RunIndex(views.run_before)
-        self._layers = (self._cards, self._terminals, self._returned, self._runs)
+        rows = (self._cards, self._terminals, self._returned, self._holders)
+        self._layers = (*rows, self._runs)
         self._exceptions: list[Filed] = []
         self._saving: Checkpoint | None = None
         self.book = Book(
             cards=self._cards,
             terminals=self._terminals,
             returned=self._returned,
+            holders=self._holders,
             accounts={kind: dict(owners) for kind, owners in self._accounts.items()},
             find_entry=find_entry,
             position=standing.position,
@@ -135,6 +138,7 @@ class ShardState:
             cards=self._cards.freeze(),
             terminals=self._terminals.freeze(),
             returned=self._returned.freeze(),
+            holders=self._holders.freeze(),
             accounts={kind: dict(owners) for kind, owners in self.book.accounts.items()},
             runs=self._runs.freeze(),
             exceptions=exceptions,

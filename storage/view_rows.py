@@ -5,6 +5,7 @@
 | cards | card | Card |
 | terminals | terminal | Seen |
 | returned | transaction | rupiah given back of it |
+| holders | programme and pseudonym of a person | the card on which it was last granted |
 | accounts | account | balance in rupiah |
 | runs | transaction | position of it, and how many follow it there |
 | exceptions | position | what the ledger dislikes in that entry |
@@ -36,6 +37,7 @@ V = TypeVar("V")
 CARDS: Final = "cards"
 TERMINALS: Final = "terminals"
 RETURNED: Final = "returned"
+HOLDERS: Final = "holders"
 ACCOUNTS: Final = "accounts"
 RUNS: Final = "runs"
 EXCEPTIONS: Final = "exceptions"
@@ -44,7 +46,7 @@ LANDMARKS: Final = "landmarks"
 STANDING: Final = "standing"
 
 DERIVED_TABLES: Final = (
-    *(CARDS, TERMINALS, RETURNED, ACCOUNTS),
+    *(CARDS, TERMINALS, RETURNED, HOLDERS, ACCOUNTS),
     *(RUNS, EXCEPTIONS, BALANCES, LANDMARKS),
 )
 """All that say something of the journal."""
@@ -52,7 +54,7 @@ DERIVED_TABLES: Final = (
 VIEWS_TABLES: Final = (*DERIVED_TABLES, STANDING)
 """The tables of the views' store."""
 
-VIEWS_FORMAT: Final = 2
+VIEWS_FORMAT: Final = 3
 """Counted up when a row changes its shape; views of another format are built anew."""
 
 STANDING_KEY: Final = b"standing"
@@ -91,6 +93,7 @@ encode: Final = msgspec.msgpack.Encoder().encode
 CARD: Final = msgspec.msgpack.Decoder(Card)
 SEEN: Final = msgspec.msgpack.Decoder(Seen)
 AMOUNT: Final = msgspec.msgpack.Decoder(int)
+CARD_NAME: Final = msgspec.msgpack.Decoder(str)
 RUN: Final = msgspec.msgpack.Decoder(RunValue)
 REASONS: Final = msgspec.msgpack.Decoder(tuple[Reason, ...])
 STANDING_VALUE: Final = msgspec.msgpack.Decoder(Standing)

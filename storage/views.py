@@ -24,8 +24,10 @@ from storage.view_rows import (
     AMOUNT,
     BALANCES,
     CARD,
+    CARD_NAME,
     CARDS,
     EXCEPTIONS,
+    HOLDERS,
     LANDMARKS,
     NUMBER_BYTES,
     REASONS,
@@ -71,6 +73,7 @@ class Checkpoint(Struct, frozen=True):
     cards: Mapping[str, Card]
     terminals: Mapping[str, Seen]
     returned: Mapping[TransactionId, int]
+    holders: Mapping[str, str]
     accounts: Accounts
     runs: Mapping[str, TerminalRuns]
     exceptions: Sequence[Filed]
@@ -116,6 +119,10 @@ class Views:
         """Return the rupiah given back of transactions."""
         values = self._values(RETURNED, [transaction_key(*each) for each in transactions])
         return decode_all(AMOUNT, values)
+
+    def holders(self, keys: Sequence[str]) -> list[str | None]:
+        """Return the cards on which persons were last granted programmes."""
+        return decode_all(CARD_NAME, self._values(HOLDERS, [name_key(key) for key in keys]))
 
     def run_before(self, terminal: str, counter: int) -> Run | None:
         """Return the terminal's run with the greatest first counter up to the given one."""
@@ -220,6 +227,8 @@ def _changes(checkpoint: Checkpoint, before: Accounts) -> Iterator[Change]:
         yield TERMINALS, name_key(name), encode(seen)
     for transaction, amount_rp in checkpoint.returned.items():
         yield RETURNED, transaction_key(*transaction), encode(amount_rp)
+    for key, card_name in checkpoint.holders.items():
+        yield HOLDERS, name_key(key), encode(card_name)
     for runs in checkpoint.runs.values():
         yield from map(_run_change, runs)
     for position, reasons in checkpoint.exceptions:

@@ -11,8 +11,9 @@ from engine.advance import REFERRING, card_of
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.adjustments import decide_adjustment
+from engine.decisions.grants import decide_entitlement
 from engine.decisions.groups import decide_group
-from engine.decisions.holds import decide_hold, decide_post, decide_void
+from engine.decisions.holds import decide_held
 from engine.decisions.lifecycle import decide_life
 from engine.decisions.payments import decide_part
 from engine.decisions.returns import decide_refund, decide_reversal
@@ -24,6 +25,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -33,6 +35,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -94,16 +97,14 @@ def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdic
             return decide_reversal(book, now, intent)
         case Refund():
             return decide_refund(book, now, intent)
-        case Hold():
-            return decide_hold(book, card, now, intent)
-        case Post():
-            return decide_post(book, card, now, intent)
-        case Void():
-            return decide_void(book, card, now, intent)
+        case Hold() | Post() | Void():
+            return decide_held(book, card, now, intent)
         case Adjustment():
             return decide_adjustment(book, card, now, intent)
         case Issue() | Block() | Unblock() | Replace() | Close():
             return decide_life(book, card, now, intent)
+        case Grant() | Revoke():
+            return decide_entitlement(book, card, now, intent)
         case _:
             assert_never(intent)
 

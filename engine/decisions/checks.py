@@ -34,7 +34,7 @@ from engine.moment import Moment
 from engine.purses import EMPTY, changes_of, correction_refusal, spend_refusal
 from engine.rules.purses import PurseLimits
 from engine.transaction import Hold, Purchase, Tap, TopUp
-from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt
+from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt, Verdict, refused
 
 Spending: TypeAlias = Tap | Purchase | Hold
 
@@ -60,6 +60,14 @@ def card_doubts(card: Card | None) -> list[Doubt]:
     if card is not None and card.status is ACTIVE:
         return []
     return [(card_refusal(card), CARD_RULE, "card")]
+
+
+def living(card: Card | None) -> Card | Verdict:
+    """Return a card that was issued and has not ended, blocked or not; else the refusal."""
+    if card is None or card.status in ENDED or card.status is CardStatus.UNISSUED:
+        balance_rp = 0 if card is None else card.main.balance_rp
+        return refused(card_refusal(card), CARD_RULE, "card", balance_rp=balance_rp)
+    return card
 
 
 def account_refusal(book: Book, account: Account) -> Reason:

@@ -5,6 +5,8 @@ Nothing moves before the `post`.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from engine.accounts import purse_line
 from engine.advance import PAYEE_KINDS
 from engine.book import Book
@@ -17,7 +19,20 @@ from engine.transaction import Hold, Post, Void
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
 
 
-def decide_hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Verdict:
+def decide_held(book: Book, card: Card | None, now: Moment, intent: Hold | Post | Void) -> Verdict:
+    """Decide what becomes of money that is set aside."""
+    match intent:
+        case Hold():
+            return _hold(book, card, now, intent)
+        case Post():
+            return _post(book, card, now, intent)
+        case Void():
+            return _void(book, card, now, intent)
+        case _:
+            assert_never(intent)
+
+
+def _hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Verdict:
     """Decide whether an amount can be set aside; the checks are those of a payment."""
     payee = (PAYEE_KINDS[intent.payee], intent.payee_name)
     purse = None if card is None else card.purse(intent.purse)
@@ -29,7 +44,7 @@ def decide_hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Ver
     return Verdict((), balance_rp)
 
 
-def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Verdict:
+def _post(book: Book, card: Card | None, now: Moment, intent: Post) -> Verdict:
     """Decide the taking of a held amount, or of a part of it.
 
     A card that was blocked after the hold still owes it: the service was given. Its share of the
@@ -56,7 +71,7 @@ def decide_post(book: Book, card: Card | None, now: Moment, intent: Post) -> Ver
     return Verdict(lines, balance_rp - amount_rp)
 
 
-def decide_void(book: Book, card: Card | None, now: Moment, intent: Void) -> Verdict:
+def _void(book: Book, card: Card | None, now: Moment, intent: Void) -> Verdict:
     """Decide the letting go of a held amount."""
     found = _open_hold(book, card, now, intent)
     if isinstance(found, Verdict):

@@ -13,8 +13,8 @@ from engine.accounts import (
     purse_line,
 )
 from engine.book import Book
-from engine.card import ENDED, Card, CardStatus
-from engine.decisions.checks import account_refusal, card_refusal, purse_now
+from engine.card import Card, CardStatus
+from engine.decisions.checks import account_refusal, card_refusal, living, purse_now
 from engine.errors import Reason
 from engine.limits import PURSES_PER_CARD_MAX
 from engine.moment import Moment
@@ -65,7 +65,7 @@ def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verd
 
 def _replace(book: Book, card: Card | None, intent: Replace) -> Verdict:
     # All purses move, debts and holds too: a stolen card is replaced at once.
-    ending = _ending(card)
+    ending = living(card)
     if isinstance(ending, Verdict):
         return ending
     balance_rp = ending.main.balance_rp
@@ -93,7 +93,7 @@ def _purses_of_both(one: Card, other: Card) -> int:
 def _close(card: Card | None, now: Moment) -> Verdict:
     # Money goes to the card's bank, programme money to its programme. A debt is nobody's to take
     # over: an officer's adjustment must say first who bears it.
-    ending = _ending(card)
+    ending = living(card)
     if isinstance(ending, Verdict):
         return ending
     if ending.open_holds(now.ms):
@@ -110,13 +110,6 @@ def _close(card: Card | None, now: Moment) -> Verdict:
 
 def _heir(card: Card, programme: str) -> Account:
     return (PROGRAMME_FUND, programme) if programme else (BANK_SETTLEMENT, card.bank)
-
-
-def _ending(card: Card | None) -> Card | Verdict:
-    if card is None or card.status in ENDED or card.status is CardStatus.UNISSUED:
-        balance_rp = 0 if card is None else card.main.balance_rp
-        return refused(card_refusal(card), CARD_RULE, "card", balance_rp=balance_rp)
-    return card
 
 
 def _balances(card: Card) -> list[tuple[str, int]]:

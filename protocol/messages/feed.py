@@ -28,6 +28,8 @@ IntentName: TypeAlias = Literal[
     "hold",
     "post",
     "void",
+    "grant",
+    "revoke",
 ]
 """The name of an intent, as it stands at its beginning."""
 

@@ -31,7 +31,7 @@ class Outcome(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fie
       position: of its entry in the journal; -1 where none was written.
       repeated: the transaction had been decided before, and this is the original answer.
       reason: stable code of a refusal.
-      rule: the rule behind it, the first exception, a return, or the price of a ride.
+      rule: behind it or the first exception, or by which a return, a fare or a grant goes.
       detail: for `conflict` the first field that differs; for a group the part refused.
       exceptions: what the ledger dislikes in an advice that it posted.
       retry_after_ms: for `busy` and `in_progress`: when to send again.

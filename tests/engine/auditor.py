@@ -5,6 +5,7 @@ It keeps its own figures and shares no arithmetic with the engine, so that a def
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import Final
 
 from engine.book import Book
@@ -16,6 +17,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Issue,
@@ -24,6 +26,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Tap,
     TopUp,
     Unblock,
@@ -120,6 +123,9 @@ class Auditor:
             wanted_rp = intent.amount_rp if isinstance(intent, Refund) else 1
             left_rp = _volume_rp(figures.entries[original]) - figures.returned[original]
             demand(wanted_rp > left_rp, "not given back without need", entry)
+        if isinstance(intent, Grant) and entry.reason is Reason.ALREADY_GRANTED:
+            today = _numbers(entry.decided_ms)[0]
+            demand(figures.others(intent, today), "not granted without need", entry)
         if isinstance(intent, Post | Void) and entry.reason in (
             Reason.HOLD_EXPIRED,
             Reason.HOLD_UNKNOWN,
@@ -162,6 +168,10 @@ class Auditor:
             demand(held and held.expires_ms > now_ms, "there is no such hold", entry)
             taken_rp = intent.amount_rp if isinstance(intent, Post) else 0
             demand(held and taken_rp <= held.amount_rp, "more than was held", entry)
+        if isinstance(intent, Grant):
+            today = _numbers(now_ms)[0]
+            demand(not figures.others(intent, today), "granted twice", entry)
+            demand(intent.until_day >= today, "granted for the past", entry)
         if isinstance(intent, Close):
             held_on = {h.card for h in figures.holds.values() if h.expires_ms > now_ms}
             demand(intent.card not in held_on, "ended with open holds", entry)
@@ -222,11 +232,17 @@ class Auditor:
                 figures.status[card] = CardStatus.ACTIVE
             case Close():
                 figures.status[card] = CardStatus.CLOSED
+                figures.end_grants(card)
+            case Grant():
+                figures.grant(intent)
+            case Revoke():
+                del figures.grants[card, intent.programme]
             case Replace():
                 new = intent.new_card
                 figures.status[card], figures.status[new] = CardStatus.REPLACED, CardStatus.ACTIVE
                 figures.successor[card] = new
                 figures.hand_on(card, new)
+                figures.end_grants(card, new)
                 figures.medium[new], figures.bank[new] = figures.medium[card], figures.bank[card]
                 figures.registered[new] = figures.registered[card]
             case _:
@@ -330,6 +346,16 @@ class Auditor:
         }
         known = {(hold.terminal, hold.counter) for hold in card.open_holds(entry.decided_ms)}
         demand(known == held, f"the holds of {name} are others", entry)
+        granted = {
+            one.programme: (one.group, one.holder, one.since_day, one.until_day)
+            for one in card.grants
+        }
+        ours_granted = {
+            programme: astuple(one)
+            for (of_card, programme), one in figures.grants.items()
+            if of_card == name
+        }
+        demand(granted == ours_granted, f"the grants of {name} are others", entry)
         day, month_number = _numbers(entry.decided_ms)
         for programme, found in (("", card.main), *card.programmes):
             key = purse(name, programme)

@@ -19,6 +19,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Issue,
@@ -27,6 +28,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -127,6 +129,16 @@ class Held:
     expires_ms: int
 
 
+@dataclass(frozen=True)
+class Granted:
+    """What a card is entitled to, on days counted from 1970-01-01."""
+
+    group: str
+    holder: str
+    since_day: int
+    until_day: int
+
+
 @dataclass
 class Figures:
     """What the entries so far come to."""
@@ -144,6 +156,7 @@ class Figures:
     entries: dict[TransactionId, Entry] = field(default_factory=dict)
     left: dict[TransactionId, Net] = field(default_factory=dict)
     returned: Counter[TransactionId] = field(default_factory=Counter)
+    grants: dict[tuple[str, str], Granted] = field(default_factory=dict)
 
     def copy(self) -> Figures:
         """Return a copy whose money can be moved without moving ours."""
@@ -187,6 +200,38 @@ class Figures:
                 if card == old:
                     sums[purse(new, programme), when] += rp
 
+    def others(self, intent: Grant, today: int) -> list[Granted]:
+        """Return what stands against a grant: of the person elsewhere, of others on the card."""
+        wanted = (intent.group, intent.holder)
+        return [
+            granted
+            for (card, programme), granted in self.grants.items()
+            if programme == intent.programme
+            and granted.until_day >= today
+            and (
+                (granted.group, granted.holder) != wanted
+                if card == intent.card
+                else granted.holder == intent.holder
+            )
+        ]
+
+    def grant(self, intent: Grant) -> None:
+        """Let a grant take the place of the one before it, whose days it may go on with."""
+        key = (intent.card, intent.programme)
+        before, since_day = self.grants.get(key), intent.since_day
+        same = before and (before.group, before.holder) == (intent.group, intent.holder)
+        if before and same and since_day in range(before.since_day, before.until_day + 2):
+            since_day = before.since_day
+        self.grants[key] = Granted(intent.group, intent.holder, since_day, intent.until_day)
+
+    def end_grants(self, card: str, new_card: str = "") -> None:
+        """Let a card that ends have no grants, and the one that takes over have them."""
+        for (name, programme), granted in tuple(self.grants.items()):
+            if name == card:
+                del self.grants[name, programme]
+                if new_card:
+                    self.grants[new_card, programme] = granted
+
     def count(
         self, lines: Iterable[Posting], when: date, sign: int = 1, *, in_day: bool = True
     ) -> None:
@@ -219,7 +264,7 @@ class Figures:
                 return self._returned_lines(intent)
             case Close() | Replace():
                 return self._ending_lines(intent)
-            case Issue() | Block() | Unblock() | Hold() | Void():
+            case Issue() | Block() | Unblock() | Hold() | Void() | Grant() | Revoke():
                 return Counter()
 
     def returned_part(self, intent: Reversal | Refund) -> Net:

@@ -22,6 +22,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -33,6 +34,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -51,6 +53,7 @@ LATER: Final = replace(
     unregistered=replace(RULES.unregistered, rule="test.later", ceiling_rp=150, spend_day_rp=60),
 )
 START_MS: Final = wib_ms(2024, 1, 29, 22)
+START_DAY: Final = day_of(START_MS)
 MINUTE_MS: Final = 60_000
 STEPS_MAX: Final = 60
 
@@ -94,6 +97,8 @@ class Teller:
             (4, lambda: Unblock(self.card(), "found")),
             (1, lambda: Replace(self.card(), self.one_of("NMOP?"))),
             (1, lambda: Close(self.card())),
+            (10, self.grant),
+            (5, lambda: Revoke(self.card(), self.one_of("ride ride kjp"), "sold")),
         )
 
     def one_of(self, choices: str) -> str:
@@ -183,6 +188,13 @@ class Teller:
         media: tuple[MediumName, ...] = ("account", "account", "stored")
         medium = self.chance.choice(media)
         return Issue(self.card(), medium, bank, self.chance.random() < 0.5)
+
+    def grant(self) -> Grant:
+        programme, group = self.one_of("ride/elderly ride/worker ride/sd kjp/sd bus/sd").split("/")
+        since_day = START_DAY + self.chance.choice((0, 0, 1, 2, 3))
+        until_day = since_day + self.chance.choice((-1, 0, 0, 1, 2, 150, 300))
+        holder = self.one_of("ani ani budi budi b*di")
+        return Grant(self.card(), programme, group, holder, since_day, until_day)
 
     def wait(self, now_ms: int) -> int:
         """Return what the clock says next."""

@@ -16,6 +16,7 @@ from engine.fares.tariff import Tariffs
 from engine.moment import Moment
 from engine.rules.purses import PurseLimits, PurseRules
 from engine.transaction import Entry, Intent, Transaction
+from tests.engine.programmes import PROGRAMMES
 from tests.engine.rules_here import LAW
 
 WIB = timezone(timedelta(hours=7))
@@ -30,6 +31,7 @@ RULES = PurseRules(
         "food": replace(_LIMITS, rule="test.food", ceiling_rp=90, spend_day_rp=40),
         "rice": replace(_LIMITS, rule="test.rice", spend_month_rp=20, receive_month_rp=50),
     },
+    of_programmes=PROGRAMMES,
 )
 """Small figures, all different: rupiah that a reader adds up in the head."""
 
@@ -58,10 +60,12 @@ class Ledger:
         self.index: dict[TransactionId, int] = {}
         self.cards: dict[str, Card] = {}
         self.returned: dict[TransactionId, int] = {}
+        self.holders: dict[str, str] = {}
         self.book = Book(
             cards=self.cards,
             terminals={},
             returned=self.returned,
+            holders=self.holders,
             accounts=empty_accounts(),
             find_entry=self.find,
         )

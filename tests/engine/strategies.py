@@ -15,6 +15,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -25,6 +26,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -42,6 +44,7 @@ amounts = st.integers(0, limits.AMOUNT_RP_MAX)
 positive_amounts = st.integers(1, limits.AMOUNT_RP_MAX)
 corrected_amounts = st.integers(-limits.ADJUSTMENT_RP_MAX, limits.ADJUSTMENT_RP_MAX)
 counters = st.integers(1, limits.COUNTER_MAX)
+days = st.integers(0, limits.DAY_MAX)
 times = st.integers(0, limits.TIME_MS_MAX)
 proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
 kinds = st.integers(1, len(AccountKind))
@@ -92,6 +95,8 @@ INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
     ),
     Post: st.builds(Post, names, names, counters, positive_amounts),
     Void: st.builds(Void, names, names, counters),
+    Grant: st.builds(Grant, names, names, names, names, days, days),
+    Revoke: st.builds(Revoke, names, names, texts),
 }
 """A strategy for each kind of intent."""
 

@@ -17,7 +17,12 @@ from tests.engine.ledger import Ledger
 def folded(entries: list[Entry]) -> Book:
     """Return what a journal comes to."""
     book = Book(
-        cards={}, terminals={}, returned={}, accounts=empty_accounts(), find_entry=lambda *_: None
+        cards={},
+        terminals={},
+        returned={},
+        holders={},
+        accounts=empty_accounts(),
+        find_entry=lambda *_: None,
     )
     for entry in entries:
         book.apply_recorded(entry)

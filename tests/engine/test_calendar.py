@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.calendar import DAY_MS, day_and_month, day_of, day_of_date, month_of
-from engine.limits import TIME_MS_MAX
+from engine.calendar import (
+    DAY_MS,
+    date_of_day,
+    day_and_month,
+    day_of,
+    day_of_date,
+    month_of,
+    within_months,
+)
+from engine.limits import DAY_MAX, TIME_MS_MAX
 from tests.engine.ledger import WIB, wib_ms
 
 # The last hours of the year 9999 stand in the year 10000 of Jakarta, which no calendar knows.
@@ -37,3 +46,27 @@ def test_the_day_changes_at_midnight_in_jakarta() -> None:
 
 def test_months_of_two_years_follow_each_other() -> None:
     assert month_of(day_of_date(date(2025, 1, 1))) == month_of(day_of_date(date(2024, 12, 31))) + 1
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "is_within"),
+    [
+        (date(2025, 10, 13), date(2026, 4, 12), True),
+        (date(2025, 10, 13), date(2026, 4, 13), False),
+        (date(2025, 10, 1), date(2026, 3, 31), True),
+        (date(2025, 10, 1), date(2026, 4, 1), False),
+        (date(2025, 8, 31), date(2026, 2, 28), True),
+        (date(2025, 8, 31), date(2026, 3, 1), False),
+        (date(2025, 8, 1), date(2025, 8, 1), True),
+    ],
+)
+def test_six_months_end_with_the_day_before_the_same_day(
+    since: date, until: date, *, is_within: bool
+) -> None:
+    assert within_months(day_of_date(since), day_of_date(until), 6) is is_within
+
+
+def test_the_last_day_is_the_last_that_a_calendar_knows() -> None:
+    assert date_of_day(DAY_MAX) == date.max
+    assert within_months(0, DAY_MAX, 12 * 8030)
+    assert not within_months(0, DAY_MAX, 12 * 8030 - 1)

@@ -23,7 +23,12 @@ from tests.engine.rules_here import LAW
 
 def empty_book() -> Book:
     return Book(
-        cards={}, terminals={}, returned={}, accounts=empty_accounts(), find_entry=lambda *_: None
+        cards={},
+        terminals={},
+        returned={},
+        holders={},
+        accounts=empty_accounts(),
+        find_entry=lambda *_: None,
     )
 
 

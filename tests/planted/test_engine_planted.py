@@ -14,7 +14,7 @@ from engine.accounts import FEES, PROGRAMME_FUND, PURSE, Postings
 from engine.book import Book
 from engine.calendar import WIB_OFFSET_MS, day_and_month
 from engine.card import Card, HeldAmount, Programmes, Purse
-from engine.decisions import checks, groups, lifecycle, payments, returns, top_ups
+from engine.decisions import checks, grants, groups, lifecycle, payments, returns, top_ups
 from engine.errors import Bug, Reason
 from engine.moment import Moment
 from engine.purses import Step
@@ -164,6 +164,26 @@ def holds_left_behind(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(book, "successor", forgetful)
 
 
+def grants_left_behind(patch: pytest.MonkeyPatch) -> None:
+    """What was granted on a card that is replaced is forgotten."""
+    successor = advance.successor
+
+    def forgetful(old: Card, known: Card | None, entry: Entry, position: int) -> Card:
+        return successor(replace(old, grants=()), known, entry, position)
+
+    patch.setattr(book, "successor", forgetful)
+
+
+def holder_left_behind(patch: pytest.MonkeyPatch) -> None:
+    """Who was granted something on a card that is replaced may have it on another one too."""
+    patch.setattr(Book, "_hand_on_grants", lambda *_: None)
+
+
+def granted_twice(patch: pytest.MonkeyPatch) -> None:
+    """Nobody looks whether a person was granted a programme on another card."""
+    patch.setattr(grants, "_is_elsewhere", lambda *_: False)
+
+
 def forgotten_advices(patch: pytest.MonkeyPatch) -> None:
     """What advices took from a card before it took over from another one is forgotten."""
     successor = advance.successor
@@ -205,6 +225,9 @@ PLANTS: Final[list[Plant]] = [
     forgotten_purse,
     fresh_limits,
     holds_left_behind,
+    grants_left_behind,
+    holder_left_behind,
+    granted_twice,
     forgotten_advices,
     programme_pays_the_fee,
     unfiled_advice,

@@ -15,6 +15,7 @@ from engine.transaction import (
     Adjustment,
     Block,
     Close,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -24,6 +25,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -137,6 +139,8 @@ def _intents(terminal: str) -> Iterator[Sample]:
     yield Sample(Unblock("C", "found"))
     yield Sample(Replace("C", "D"))
     yield Sample(Close("C"))
+    yield Sample(Grant("C", "free_ride", "elderly", "p", 1, 2))
+    yield Sample(Revoke("C", "free_ride", "sold"))
     yield Sample(Adjustment("ani", "cash", ((3, "mrtj", 1), (10, "account", -1))))
 
 

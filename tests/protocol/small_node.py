@@ -52,6 +52,7 @@ class SmallBook(Book):
             cards=cards,
             terminals=terminals,
             returned=returned,
+            holders=dict[str, str](),
             accounts=empty_accounts(),
             find_entry=self.find,
         )

@@ -24,14 +24,17 @@ from engine.errors import Reason
 from engine.fleet.commands import CommandBody
 from engine.keys import Role
 from engine.rules.kinds import (
+    Allowance,
     DistanceFare,
     FareCap,
     FlatFare,
     FreeRide,
     IntegratedFare,
+    ItemQuota,
     JourneyRule,
     PurseLimit,
     TableFare,
+    Waiver,
 )
 from engine.transaction import Entry, Intent, Transaction
 from protocol import limits
@@ -121,7 +124,7 @@ def test_results_are_those_of_the_program() -> None:
 
 APPLIED = (
     *(PurseLimit, FlatFare, TableFare, DistanceFare, IntegratedFare),
-    *(JourneyRule, FareCap, FreeRide),
+    *(JourneyRule, FareCap, FreeRide, Allowance, ItemQuota, Waiver),
 )
 """Kinds of rules that decisions cite."""
 

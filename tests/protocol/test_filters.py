@@ -18,10 +18,12 @@ from engine.errors import Reason
 from engine.transaction import (
     Adjustment,
     Entry,
+    Grant,
     Group,
     Hold,
     Intent,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -150,6 +152,8 @@ BOOKS = Adjustment("ani", "why", ((3, "lrt", 1), (2, "C/kjp", 1), (9, "bca", -1)
         (Filter(programmes=("kjp",)), entry(TAP)),
         (Filter(programmes=("food",)), entry(GROUP)),
         (Filter(programmes=("kjp",)), entry(BOOKS)),
+        (Filter(programmes=("kjp",)), entry(Grant("C", "kjp", "sd", "p", 1, 2))),
+        (Filter(programmes=("kjp",)), entry(Revoke("C", "kjp", "sold"))),
         (Filter(("tap",), ("mrt",)), entry(GROUP)),
     ],
 )

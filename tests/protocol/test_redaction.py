@@ -25,6 +25,7 @@ SHOWN: Final = {
     *("amount_rp", "fee_rp", "expires_after_ms", "counter"),
     *("operator", "to_operator", "merchant", "bank", "programme", "purse", "payee_name"),
     *("place", "line", "service", "direction", "leg", "medium", "payee", "registered", "terminal"),
+    *("group", "since_day", "until_day"),
 }
 """Fields of intents that are nobody's own. Any other one must not come through."""
 SEEN_INSIDE: Final = {"parts", "lines"}
@@ -42,6 +43,8 @@ VALUES: Final[dict[str, object]] = {
     "registered": True,
     "proof": b"<proof>",
     "lines": ((1, "<owner>", 1), (2, "<owner>/p", -1)),
+    "since_day": 20_370,
+    "until_day": 20_551,
     **dict.fromkeys(("amount_rp", "fee_rp", "expires_after_ms", "counter"), 987_654_321),
 }
 """Of a field that is no text; a text holds the name of its field."""
@@ -139,7 +142,7 @@ def test_an_owner_of_nonsense_stays_within_its_bound() -> None:
 
 def test_every_field_of_an_intent_is_known_to_these_tests() -> None:
     """A new field has to be judged: is it somebody's own?"""
-    hidden = {"card", "new_card", "officer", "reason", "proof"}
+    hidden = {"card", "new_card", "officer", "holder", "reason", "proof"}
     structs: tuple[type[Struct], ...] = get_args(Intent)
     names = {name for struct in structs for name in struct.__struct_fields__}
     assert names == SHOWN | hidden | SEEN_INSIDE

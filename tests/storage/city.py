@@ -10,7 +10,8 @@ from typing import Final
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engine.book import Book, TransactionId, empty_accounts
+from engine.book import Book, TransactionId, empty_accounts, holder_key
+from engine.calendar import day_of
 from engine.card import Card
 from engine.decisions import decide
 from engine.moment import moment
@@ -20,6 +21,7 @@ from engine.transaction import (
     Block,
     Close,
     Entry,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -30,6 +32,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -54,6 +57,9 @@ PROOF: Final = b"proof of the chip"
 CARDS: Final = ("6013000000000001", "6013000000000002", "6013000000000003", "6013000000000004")
 TERMINALS: Final = ("GATE-1", "BUS-2", "\0", "\0\0")
 """The last two are no names, and would be mixed up by keys that put a mark between their parts."""
+
+HOLDERS: Final = ("person-1", "person-2")
+TODAY: Final = day_of(NOON_MS)
 
 SOME: Final = "@"
 """In place of a terminal: one of the transactions that an intent can refer to, whichever it is."""
@@ -90,6 +96,11 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     st.builds(Refund, _references, _counters, _amounts),
     st.builds(Replace, cards, cards),
     st.builds(Close, cards),
+    st.builds(
+        *(Grant, cards, st.just("free_ride"), st.sampled_from(["elderly", "worker"])),
+        *(st.sampled_from(HOLDERS), st.just(TODAY), st.integers(TODAY, TODAY + 99)),
+    ),
+    st.builds(Revoke, cards, st.just("free_ride"), st.just("sold")),
     st.builds(Block, cards, st.just("lost")),
     st.builds(Unblock, cards, st.just("found")),
     st.builds(
@@ -239,6 +250,7 @@ def folded(entries: Iterable[Entry]) -> Book:
         cards=dict[str, Card](),
         terminals=dict[str, Seen](),
         returned=dict[TransactionId, int](),
+        holders=dict[str, str](),
         accounts=empty_accounts(),
         find_entry=lambda *_: None,
     )
@@ -257,6 +269,9 @@ def assert_same_state(city: City) -> None:
     assert not book.sum_of_accounts_rp()
     for card in ("", "unknown", *CARDS):
         assert book.cards.get(card) == model.cards.get(card)
+    for holder in HOLDERS:
+        key = holder_key("free_ride", holder)
+        assert book.holders.get(key) == model.holders.get(key)
     for terminal in ("unknown", *TERMINALS):
         assert book.terminals.get(terminal) == model.terminals.get(terminal)
         highest = (model.terminals.get(terminal) or Seen()).high

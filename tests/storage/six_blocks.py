@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.transaction import Issue, Refund, Replace, Tap, TopUp
+from engine.transaction import Grant, Issue, Refund, Replace, Tap, TopUp
 from storage.journal import BLOCKS
 from storage.memory_store import MemoryStore
 from storage.store import all_rows
 from storage.verify import Report, verify
 from storage.view_rows import VIEWS_TABLES
 from tests.storage.city import CARDS as NAMES
-from tests.storage.city import PROOF, City
+from tests.storage.city import HOLDERS, PROOF, TODAY, City
 
 BLOCKS_THERE: Final = 6
 
@@ -29,7 +29,8 @@ def six_blocks() -> City:
     city.shard.views.write_landmark(city.durable, city.shard.book.accounts)
     city.shard.checkpoint()
     city.run(Refund("GATE-1", 5, 500), Replace(NAMES[1], NAMES[2]), terminal="BUS-2")
-    city.run(tap(), tap(NAMES[2]), tap(NAMES[1]))
+    grant = Grant(NAMES[2], "free_ride", "elderly", HOLDERS[0], TODAY, TODAY)
+    city.run(tap(), grant, tap(NAMES[1]))
     city.shard.checkpoint()
     city.shard.views.write_landmark(city.durable, city.shard.book.accounts)
     city.run(tap())

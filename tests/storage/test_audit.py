@@ -9,6 +9,7 @@ from engine.transaction import (
     Adjustment,
     Block,
     Close,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -18,6 +19,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -26,7 +28,7 @@ from engine.transaction import (
     Void,
 )
 from storage.audit import findings_after, findings_before, is_repeated
-from tests.storage.city import CARDS, MINUTE_MS, PROOF, TERMINALS, City
+from tests.storage.city import CARDS, MINUTE_MS, PROOF, TERMINALS, TODAY, City
 
 CARD, OTHER = CARDS[:2]
 GATE = TERMINALS[0]
@@ -76,6 +78,7 @@ TOLD: dict[str, tuple[Intent, int | None]] = {
     "hold": (Hold(CARD, 10, "merchant", "kiosk", 1000), 30_500),
     "post": (Post(CARD, GATE, 7, 60), 30_440),
     "void": (Void(CARD, GATE, 7), None),
+    "grant": (Grant(CARD, "free_ride", "elderly", "person-1", TODAY, TODAY), 30_500),
     "refusal": (Close(CARD), None),
 }
 
@@ -107,6 +110,14 @@ def test_closing_leaves_nothing(city: City) -> None:
 def test_an_unblocked_card_tells_its_balance(city: City) -> None:
     city.run(Block(CARD, "lost"))
     entry = city.send(Unblock(CARD, "found"))
+    assert not list(findings_after(city.shard.book, entry))
+    assert list(findings_after(city.shard.book, replace(entry, balance_rp=1)))
+
+
+def test_a_card_tells_its_balance_when_a_grant_ends(city: City) -> None:
+    city.run(Grant(CARD, "free_ride", "elderly", "person-1", TODAY, TODAY))
+    entry = city.send(Revoke(CARD, "free_ride", "sold"))
+    assert entry.posted
     assert not list(findings_after(city.shard.book, entry))
     assert list(findings_after(city.shard.book, replace(entry, balance_rp=1)))
 

@@ -53,6 +53,7 @@ def checkpoint(position: int = 9) -> Checkpoint:
         cards={"6013": CARD},
         terminals={"GATE-1": Seen(10, ((6, 8),))},
         returned={("GATE-1", 2): 500},
+        holders={"free_ride/person-1": "6013"},
         accounts=accounts,
         runs={"GATE-1": runs},
         exceptions=[(3, (Reason.BELOW_FLOOR,)), (5, (Reason.CARD_BLOCKED,))],
@@ -79,6 +80,8 @@ def test_what_a_checkpoint_wrote_is_read(views: Views) -> None:
     assert views.terminals(["GATE-2", "GATE-1"]) == [None, Seen(10, ((6, 8),))]
     assert views.returned([("GATE-1", 2)]) == [500]
     assert views.returned([("GATE-1", 1), ("GATE-1", 2)]) == [None, 500]
+    assert views.holders(["free_ride/person-1"]) == ["6013"]
+    assert views.holders(["free_ride/person-2", "free_ride/person-1"]) == [None, "6013"]
     assert views.accounts() == checkpoint().accounts
 
 

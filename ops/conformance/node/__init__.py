@@ -57,6 +57,7 @@ NOT_TRIED: Final = {
     "failed:internal_error": "a defect of the node",
     "limit:accounts_per_kind_max": "so many accounts would stay for ever",
     "limit:balance_rp_max": "takes a hundred thousand adjustments",
+    "limit:grants_per_card_max": "there are fewer programmes than grants fit on a card",
     "limit:nesting_max": "no field that can be at fault lies so deep",
     "order:internal_error": "a defect of the node",
     "order:overload": "depends on how fast the node is",
@@ -65,6 +66,7 @@ NOT_TRIED: Final = {
     "reason:card_quarantined": "a card whose handler failed: a defect of the node",
     "reason:day_limit": "no purse has such a limit at present",
     "reason:month_limit": "no purse has such a limit at present",
+    "reason:too_many_grants": "there are fewer programmes than grants fit on a card",
     "receipt:busy": "depends on how fast the node is",
     "status:503": "the node is full, or is being stopped",
 }

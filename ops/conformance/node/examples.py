@@ -30,7 +30,7 @@ class Names(NamedTuple):
     """What the names of the document are called in a trial.
 
     Attributes:
-      cards: by the letter that the document gives them.
+      cards: and persons, by the letter that the document gives them.
       terminal: that of the document's `T`.
       counter: of the first transaction.
     """

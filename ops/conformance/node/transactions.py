@@ -43,7 +43,7 @@ async def _each_example_is_posted_as_the_document_has_it(kit: Kit) -> None:
     faults = []
     async with kit.session(SERVICE) as desk, kit.session(OPERATOR) as officer:
         for example in examples():
-            cards = {letter: kit.name() for letter in "CSBD"}
+            cards = {letter: kit.name() for letter in "CSBDPQ"}
             names = Names(cards, desk.terminal, desk.counter)
             await desk.posted(*(names.intent(intent) for intent in setup()))
             # What a person decides is not a service's.
@@ -306,3 +306,45 @@ async def _what_was_held_moves_with_the_card(kit: Kit) -> None:
         accounts = SCHEMA["x-accounts"]
         wanted = [[accounts["purse"], new, -1_000], [accounts["operator_revenue"], "lrt", 1_000]]
         check_equal("the lines", entry["postings"], wanted)
+
+
+@SECTION.rule(
+    "A person is granted a programme on one card and in one group at a time", limits=("day_max",)
+)
+async def _a_person_is_granted_a_programme_once(kit: Kit) -> None:
+    card, other, person, days = (
+        await kit.card(),
+        await kit.card(),
+        kit.name(),
+        (0, LIMITS["day_max"]),
+    )
+    grant = ["grant", card, "kjp", "sd", person, *days]
+    async with kit.session(SERVICE) as desk:
+        await refusals(
+            desk,
+            ("card_unknown", ["grant", kit.name(), *grant[2:]]),
+            ("programme_unknown", ["grant", card, "no-programme", *grant[3:]]),
+            ("group_unknown", ["grant", card, "kjp", "no-level", *grant[4:]]),
+            ("account_name", [*grant[:4], "no person", *days]),
+            ("grant_over", [*grant[:5], 0, 1]),
+            ("grant_too_long", ["grant", card, "free_ride", "elderly", person, *days]),
+            ("not_granted", ["revoke", card, "kjp", "sold"]),
+        )
+        await desk.posted(grant, grant)
+        await refusals(
+            desk,
+            ("already_granted", ["grant", other, *grant[2:]]),
+            ("already_granted", ["grant", card, "kjp", "smp", *grant[4:]]),
+            ("already_granted", [*grant[:4], kit.name(), *days]),
+        )
+        await desk.posted(["revoke", card, "kjp", "moved away"], ["grant", other, *grant[2:]])
+
+
+@SECTION.rule("`replace` takes grants over to the new card; `close` ends them.")
+async def _a_grant_moves_with_the_card(kit: Kit) -> None:
+    card, other, new, person = await kit.card(), await kit.card(), kit.name(), kit.name()
+    grant = ["kjp", "sd", person, 0, LIMITS["day_max"]]
+    async with kit.session(OPERATOR) as desk:
+        await desk.posted(["grant", card, *grant], ["block", card, "lost"], ["replace", card, new])
+        await refusals(desk, ("already_granted", ["grant", other, *grant]))
+        await desk.posted(["grant", new, *grant], ["close", new], ["grant", other, *grant])

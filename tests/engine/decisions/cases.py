@@ -13,11 +13,13 @@ from engine.accounts import (
     PROGRAMME_PURSE,
     PURSE,
 )
+from engine.calendar import day_of
 from engine.limits import BALANCE_RP_MAX, NAME_LENGTH_MAX
 from engine.transaction import (
     Adjustment,
     Block,
     Close,
+    Grant,
     Group,
     Hold,
     Intent,
@@ -27,6 +29,7 @@ from engine.transaction import (
     Refund,
     Replace,
     Reversal,
+    Revoke,
     Share,
     Subsidy,
     Tap,
@@ -34,6 +37,7 @@ from engine.transaction import (
     Unblock,
     Void,
 )
+from tests.engine.ledger import NOON
 
 
 class Case(NamedTuple):
@@ -51,6 +55,8 @@ PLAIN: Final = "test.unregistered"
 FUNDS: Final = "funds.apart"
 NAME: Final = "account.name"
 RETURN: Final = "return.once"
+RIDE: Final = "test.ride@2019-01-01"
+TODAY: Final = day_of(NOON)
 
 TAPS: Final = [
     Case(Tap("nobody", 5, "tj", "in"), "card_unknown", STATUS, "card"),
@@ -244,9 +250,46 @@ LIVES: Final = [
     Case(Close("H"), "holds_open", "hold", "card", 100),
     Case(Close("D"), "below_floor", STATUS, "card", -5),
 ]
+GRANTS: Final = [
+    *(
+        Case(Grant(card, "ride", "elderly", "budi", TODAY, TODAY), reason, STATUS, "card", rp)
+        for card, reason, rp in (
+            *(("nobody", "card_unknown", 0), ("U", "card_unknown", -5)),
+            *(("X", "card_closed", 0), ("O", "card_replaced", 0)),
+        )
+    ),
+    *(
+        Case(Grant("A", programme, group, holder, TODAY, until), reason, rule, detail, 100)
+        for programme, group, holder, until, reason, rule, detail in (
+            ("bus", "elderly", "budi", TODAY, "programme_unknown", "grant", "programme"),
+            ("ride", "sd", "budi", TODAY, "group_unknown", "grant", "group"),
+            ("kjp", "elderly", "budi", TODAY, "group_unknown", "grant", "group"),
+            ("ride", "elderly", "bu/di", TODAY, "account_name", NAME, "holder"),
+            ("ride", "elderly", "budi", TODAY - 1, "grant_over", "grant", "until_day"),
+            ("ride", "elderly", "budi", TODAY + 182, "grant_too_long", RIDE, "until_day"),
+            ("ride", "elderly", "ani", TODAY, "already_granted", RIDE, "holder"),
+            ("kjp", "sd", "budi", TODAY, "too_many_grants", "grant", "card"),
+        )
+    ),
+    Case(
+        Grant("A", "ride", "elderly", "budi", TODAY + 2, TODAY + 1),
+        *("grant_over", "grant", "until_day", 100),
+    ),
+    *(
+        Case(Grant("G", "ride", *named, TODAY, TODAY), "already_granted", RIDE, "card")
+        for named in (("worker", "ani"), ("elderly", "budi"))
+    ),
+    Case(Revoke("nobody", "ride", "x"), "card_unknown", STATUS, "card"),
+    Case(Revoke("U", "ride", "x"), "card_unknown", STATUS, "card", -5),
+    Case(Revoke("X", "ride", "x"), "card_closed", STATUS, "card"),
+    Case(Revoke("O", "ride", "x"), "card_replaced", STATUS, "card"),
+    Case(Revoke("A", "ride", "x"), "not_granted", "grant", "programme", 100),
+    Case(Revoke("G", "kjp", "x"), "not_granted", "grant", "programme"),
+]
 
 CASES: Final = [
-    *(*TAPS, *PURCHASES, *TOP_UPS, *BETWEEN, *GROUPS, *HOLDS, *RETURNS, *ADJUSTMENTS, *LIVES)
+    *(*TAPS, *PURCHASES, *TOP_UPS, *BETWEEN, *GROUPS, *HOLDS, *RETURNS, *ADJUSTMENTS, *LIVES),
+    *GRANTS,
 ]
 
 _STATUS = "card_unknown card_blocked card_closed card_replaced"
@@ -276,5 +319,10 @@ REASONS: Final[dict[type[Intent], str]] = {
     Hold: f"{_SPENDING} too_many_holds",
     Post: "card_unknown hold_unknown hold_expired amount_exceeded below_floor account_limit",
     Void: "card_unknown hold_unknown hold_expired",
+    Grant: (
+        "card_unknown card_closed card_replaced programme_unknown group_unknown account_name"
+        " grant_over grant_too_long already_granted too_many_grants"
+    ),
+    Revoke: "card_unknown card_closed card_replaced not_granted",
 }
 """Why each kind may be refused: this and nothing else."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from engine.calendar import day_of
 from engine.limits import HOLDS_PER_CARD_MAX, PURSES_PER_CARD_MAX
 from engine.transaction import (
     Block,
     Close,
+    Grant,
     Hold,
     Issue,
     MediumName,
@@ -31,10 +33,10 @@ def prepared() -> Ledger:
     S stored; D stored, in debt with Rp5; P poor: nothing on it; B blocked, with Rp60 of kjp;
     X closed; O replaced by N, with Rp200; U and V heard of through advices, at -5, V with Rp5 of
     kjp; H with Rp30 held; E with Rp30 left of Rp60 held; F with as many holds as fit; M with as
-    many purses as fit.
+    many purses as fit; G poor, and granted rides to the elderly ani for three days.
     """
     ledger = Ledger()
-    for name in "ARSDPBXOHEFM":
+    for name in "ARSDPBXOHEFMG":
         medium: MediumName = "stored" if name in "SD" else "account"
         ledger.done(Issue(name, medium, "dki", registered=name == "R"))
     for name in "ARSBXOEFM":
@@ -49,6 +51,8 @@ def prepared() -> Ledger:
     ledger.send(TopUp("V", 5, purse="kjp", proof=PROOF))
     for number in range(PURSES_PER_CARD_MAX):
         ledger.done(TopUp("M", 1, purse=f"programme-{number}"))
+    today = day_of(ledger.now_ms)
+    ledger.done(Grant("G", "ride", "elderly", "ani", today, today + 2))
     _hold(ledger)
     _end(ledger)
     _spend(ledger)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from engine.accounts import SUSPENSE
 from engine.book import Book
-from engine.decisions import checks, returns
+from engine.decisions import checks, grants, returns
 from engine.errors import Reason
 from engine.transaction import (
     Intent,
@@ -37,11 +37,13 @@ def case_id(case: Case) -> str:
 
 @pytest.fixture
 def ledger(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    """The prepared ledger; with no room for new accounts where the case is about that."""
+    """The prepared ledger; with no room for new accounts or grants where a case is about that."""
     ledger = prepared()
     case = request.node.callspec.params["case"]
     if case.reason == "account_limit":
         monkeypatch.setattr(checks, "ACCOUNTS_PER_KIND_MAX", 0)
+    if case.reason == "too_many_grants":
+        monkeypatch.setattr(grants, "GRANTS_PER_CARD_MAX", 0)
     return ledger
 
 
@@ -69,7 +71,7 @@ def test_a_refusal_is_remembered_and_changes_nothing_else(case: Case, ledger: Le
     cards = dict(ledger.cards)
     entry = ledger.send(case.intent)
     after = contents(ledger.book)
-    for name in ("accounts", "returned"):
+    for name in ("accounts", "returned", "holders"):
         assert after[name] == before[name]
     card = cards.get(case.intent.card)
     if card is not None:

@@ -14,11 +14,11 @@ from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook
 from tests.engine.rules.test_purses import EVERY
 from tests.engine.rules.written import rule, written
-from tests.engine.rules_here import RULEBOOK, RULES_ON
+from tests.engine.rules_here import RULEBOOK, LAW
 
 
 def rules_of(year: int, month: int, day: int) -> ProgrammeRules:
-    return RULES_ON(day_of_date(date(year, month, day))).of_programmes
+    return LAW.purses_on(day_of_date(date(year, month, day))).of_programmes
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def journal_of(planned: Iterable[Planned]) -> list[Entry]:
         cards={},
         terminals={},
         returned={},
+        holders={},
         accounts=empty_accounts(),
         find_entry=lambda _terminal, _counter: None,
     )
