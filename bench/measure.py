@@ -47,6 +47,19 @@ def streaming(bench: Bench) -> list[Figure]:
     ]
 
 
+def rated(bench: Bench) -> list[Figure]:
+    """Streaming of taps that the node rates, all rules on, beside taps that tell their amount."""
+    small = bench.plan.small
+    told, found = _stream(bench, small), _stream(bench, small, rides=True)
+    shares = [rate / beside for rate, beside in zip(found.rates, told.rates, strict=True)]
+    return [
+        Figure("rated_taps_per_s", "streaming, rated", found.rates, ">= 60,000", per_tap_rate=True),
+        Figure("rated_share", "of the rate of taps that tell their amount, beside it", shares),
+        Figure("rated_cpu_us", "processor time of the node for a tap", found.costs_us),
+        Figure("rated_p99_ms", "of a frame, from its sending", found.p99s_ms),
+    ]
+
+
 def single(bench: Bench) -> list[Figure]:
     """One tap a frame, a thousand terminals."""
     plan, data = bench.plan, bench.folder(bench.plan.small)
@@ -210,6 +223,7 @@ def verification(rates: Sequence[float]) -> Figure:
 
 MEASURES: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "stream": streaming,
+    "rated": rated,
     "single": single,
     "open": open_rate,
     "large": large,
@@ -231,13 +245,14 @@ class _Streamed(Struct):
     rss_bytes: int = 0
 
 
-def _stream(bench: Bench, count: int, *, tls: bool = False) -> _Streamed:
+def _stream(bench: Bench, count: int, *, tls: bool = False, rides: bool = False) -> _Streamed:
     """Stream to the folder with so many cards, as often as planned."""
     data, found = bench.folder(count), _Streamed([], [], [])
+    prepared = bench.rides if rides else bench.frames
     with bench.node(data, tls=tls) as node, bench.lines(node, STREAMING_LINES, "line") as lines:
         for seed in range(bench.plan.repeats):
             bench.tell(f"streaming, {count:,} cards")
-            frames = bench.frames(
+            frames = prepared(
                 lines,
                 count=bench.plan.stream_frames,
                 taps_per_frame=TAPS_PER_FRAME,

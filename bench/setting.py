@@ -21,6 +21,8 @@ from bench.line import Line, new_key
 from bench.load import Load, open_lines, prepare
 from bench.machine import Pins, cpu_s, generating
 from bench.postgres import Trial
+from bench.rides import prepare_rides
+from engine.calendar import day_of
 from ops.node_process import NodeProcess
 from storage.verify import verify_folder
 
@@ -76,6 +78,10 @@ QUICK: Final = Plan(
     peer_s=1.0,
 )
 """Enough to see that everything works; its figures are no figures."""
+
+
+RATED_DAYS: Final = 28
+"""How far back rides begin that are rated: a node rates what comes within 31 days."""
 
 
 class Bench:
@@ -146,6 +152,17 @@ class Bench:
             prepare(line, frames=count, taps_per_frame=taps_per_frame, cards=among, chance=chance)
             for line in lines
         ]
+
+    def rides(
+        self, lines: list[Line], *, count: int, taps_per_frame: int, among: int, seed: int
+    ) -> list[list[bytes]]:
+        """Prepare frames of taps that the node rates: each seed is a day of this month."""
+        chance = random.Random(seed)
+        first_day = day_of(time.time_ns() // 1_000_000) - RATED_DAYS
+        prepared = partial(
+            prepare_rides, frames=count, taps_per_frame=taps_per_frame, cards=among, chance=chance
+        )
+        return [prepared(line, day=first_day + seed) for line in lines]
 
     def run(
         self, data: Path, node: NodeProcess, load: Callable[[], Awaitable[Load]]

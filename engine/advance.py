@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
 from engine.card import Card, CardStatus, Granted, HeldAmount
 from engine.fares.kept import seen_tap, with_tap
-from engine.fares.state import Kept, Rated
+from engine.fares.state import Kept, Rating
 from engine.purses import (
     EMPTY,
     Step,
@@ -107,16 +107,17 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         card.replaced,
         card.before,
         card.grants,
-        card.kept if entry.rated is None else _kept(card, entry, entry.rated),
+        card.kept if entry.rating is None else _kept(card.kept, entry, entry.rating),
     )
     change = _CHANGES.get(type(entry.intent))
     return after if change is None or entry.reason else change(after, entry)
 
 
-def _kept(card: Card, entry: Entry, rated: Rated) -> Kept:
+def _kept(kept: Kept, entry: Entry, rating: Rating) -> Kept:
     intent = entry.intent
     assert isinstance(intent, Tap), "only taps are rated"
-    return with_tap(card.kept, seen_tap(entry.terminal, entry.counter, entry.at_ms, intent), rated)
+    tap = seen_tap(entry.terminal, entry.counter, entry.at_ms, intent)
+    return with_tap(kept, tap, rating, entry.middle)
 
 
 def step_of(entry: Entry) -> Step:

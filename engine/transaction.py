@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from engine import limits
 from engine.accounts import AccountKind, Posting
 from engine.errors import Reason
-from engine.fares.state import Direction, Rated
+from engine.fares.state import Direction, Rating
 
 Amount = Annotated[int, Meta(ge=0, le=limits.AMOUNT_RP_MAX)]
 PositiveAmount = Annotated[int, Meta(ge=1, le=limits.AMOUNT_RP_MAX)]
@@ -316,7 +316,8 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
       exceptions: what the ledger dislikes in an advice that it posted all the same.
       postings: lines that sum to zero.
       previous: position of the card's entry before this one, -1 for its first.
-      rated: where the card's rides stand after a tap that was rated.
+      rating: where the card's rides stand after a tap that was rated, and all later ones.
+      middle: where they stand after the older half of the taps that are kept, if that changed.
     """
 
     terminal: Name
@@ -331,7 +332,8 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     exceptions: tuple[Reason, ...]
     postings: tuple[Posting, ...]
     previous: int
-    rated: Rated | None = None
+    rating: Rating | None = None
+    middle: Rating | None = None
 
     @property
     def posted(self) -> bool:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from engine.accounts import Postings
 from engine.errors import Reason
-from engine.fares.state import Rated
+from engine.fares.state import Rating
 
 CARD_RULE: Final = "card.status"
 """What a card may be used for, by its status; a card's purses, holds and debts."""
@@ -46,7 +46,7 @@ class Verdict(Struct, frozen=True, gc=False):
       balance_rp: of the purse that the intent is about; after the postings.
       detail: the field at fault, where there is one.
       exceptions: what the ledger dislikes in an advice that it posts all the same.
-      rated: where the card's rides stand after a tap that was rated.
+      rating, middle: where the card's rides stand after a tap that was rated, as in an entry.
     """
 
     postings: Postings = ()
@@ -55,7 +55,8 @@ class Verdict(Struct, frozen=True, gc=False):
     rule: str = ""
     detail: str = ""
     exceptions: tuple[Reason, ...] = ()
-    rated: Rated | None = None
+    rating: Rating | None = None
+    middle: Rating | None = None
 
 
 Doubt: TypeAlias = tuple[Reason, str, str]

@@ -59,7 +59,8 @@ def redact(entry: Entry, pseudonym: Pseudonym) -> Entry:
         entry,
         intent=_redacted(entry.intent, pseudonym),
         balance_rp=0,
-        rated=None,
+        rating=None,
+        middle=None,
         postings=tuple(_line(posting, pseudonym) for posting in entry.postings),
     )
 

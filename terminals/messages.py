@@ -85,7 +85,8 @@ class Entry(NamedTuple):
     exceptions: tuple[str, ...]
     postings: tuple[tuple[int, str, int], ...]
     previous: int
-    rated: Sequence[object] | None = None
+    rating: Sequence[object] | None = None
+    middle: Sequence[object] | None = None
 
 
 class Balance(NamedTuple):

@@ -83,7 +83,8 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
         verdict.exceptions,
         postings,
         -1 if card is None else card.last,
-        verdict.rated,
+        verdict.rating,
+        verdict.middle,
     )
 
 

@@ -10,9 +10,13 @@ refused, an advice moves the amount that it tells and is filed.
 
 from __future__ import annotations
 
-from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, is_name, purse_line
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, Postings, is_name, purse_line
 from engine.book import Book
-from engine.card import Card, Purse
+from engine.card import Card
 from engine.decisions.checks import (
     account_or_suspense,
     purse_or_suspense,
@@ -23,14 +27,22 @@ from engine.decisions.payments import pay_operator
 from engine.errors import Reason
 from engine.fares.kept import rate_in_place, seen_tap
 from engine.fares.ride import Charge
-from engine.fares.state import NO_TAPS, Rated, SeenTap
+from engine.fares.state import NO_TAPS, Rating, SeenTap
 from engine.fares.tariff import Tariff
 from engine.limits import TAP_AHEAD_MS_MAX, TAP_LATE_MS_MAX
 from engine.moment import Moment
-from engine.purses import EMPTY
-from engine.rules.kinds import JourneyRule
 from engine.transaction import Tap, Transaction
 from engine.verdict import FARE_RULE, TIME_RULE, Doubt, Verdict, filed, refused
+
+
+class _Found(Struct, frozen=True, gc=False):
+    """What rating a tap came to."""
+
+    tap: SeenTap
+    tariff: Tariff
+    rating: Rating
+    middle: Rating | None
+    charge: Charge
 
 
 def decide_ride(
@@ -43,17 +55,14 @@ def decide_ride(
     tap = seen_tap(terminal, transaction.counter, transaction.at_ms, intent)
     tariff = now.tariffs.at(tap.at_ms)
     doubt = _tap_doubt(tap, now, tariff)
-    kept, grants = (NO_TAPS, ()) if card is None else (card.kept, card.grants)
-    found = None
-    if doubt is None:
-        found = rate_in_place(kept, tap, now.tariffs, grants)
-    if found is None or (card is None and not is_name(intent.card)):
-        doubt = doubt or (Reason.TOO_LATE, TIME_RULE, "at_ms")
-        return pay_operator(book, card, now, intent, advice=advice, doubts=[doubt])
-    rated, charge = found
-    if advice:
-        return _file(book, card, now, intent, rated, charge)
-    return _authorise(book, card, now, intent, rated, charge, tap, tariff)
+    if doubt is None and (card is not None or is_name(intent.card)):
+        kept, grants = (NO_TAPS, ()) if card is None else (card.kept, card.grants)
+        rated = rate_in_place(kept, tap, now.tariffs, grants)
+        if rated is not None:
+            decide = _file if advice else _authorise
+            return decide(book, card, now, intent, _Found(tap, tariff, *rated))
+    doubt = doubt or (Reason.TOO_LATE, TIME_RULE, "at_ms")
+    return pay_operator(book, card, now, intent, advice=advice, doubts=[doubt])
 
 
 def _tap_doubt(tap: SeenTap, now: Moment, tariff: Tariff) -> Doubt | None:
@@ -70,16 +79,9 @@ def _tap_doubt(tap: SeenTap, now: Moment, tariff: Tariff) -> Doubt | None:
     return None
 
 
-def _authorise(
-    book: Book,
-    card: Card | None,
-    now: Moment,
-    intent: Tap,
-    rated: Rated,
-    charge: Charge,
-    tap: SeenTap,
-    tariff: Tariff,
-) -> Verdict:
+def _authorise(book: Book, card: Card | None, now: Moment, intent: Tap, found: _Found) -> Verdict:
+    """Let a card pay what its tap adds to the price, or refuse it."""
+    charge = found.charge
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp
     due_rp = charge.card_rp
@@ -87,26 +89,24 @@ def _authorise(
     doubts = spending_doubts(book, card, purse, now, intent, payee, amount_rp=due_rp)
     if intent.amount_rp:
         doubts.append((Reason.AMOUNT_DECIDED, charge.rule, "amount_rp"))
-    if card is not None and tap.direction == "in" and (rule := tariff.journeys.get(tap.service)):
-        doubts += _entry_doubts(card, purse or EMPTY, now, intent, tap, rule, tariff)
+    if card is not None and intent.direction == "in":
+        doubts += _entry_doubts(card, balance_rp, now, intent.purse, found)
     if doubts:
         return refused(*doubts[0], balance_rp=balance_rp)
     lines = charge.lines
     if due_rp:
         lines = (purse_line(intent.card, intent.purse, -due_rp), *lines)
-    return Verdict(lines, balance_rp - due_rp, rule=charge.rule, rated=rated)
+    return _posted(lines, balance_rp - due_rp, found)
 
 
 def _entry_doubts(
-    card: Card,
-    purse: Purse,
-    now: Moment,
-    intent: Tap,
-    tap: SeenTap,
-    rule: JourneyRule,
-    tariff: Tariff,
+    card: Card, balance_rp: int, now: Moment, programme: str, found: _Found
 ) -> list[Doubt]:
     """Return what is to be said against letting somebody in."""
+    tap, tariff = found.tap, found.tariff
+    rule = tariff.journeys.get(tap.service)
+    if rule is None:
+        return []
     inside = card.kept.rating.inside
     if inside is not None and tap.at_ms >= inside.at_ms:
         same = (inside.service, inside.place) == (tap.service, tap.place)
@@ -117,18 +117,16 @@ def _entry_doubts(
             return [(Reason.PASSBACK, rule.version, "card")]
         if rule.missing_out == "refuse":
             return [(Reason.JOURNEY_OPEN, rule.version, "card")]
-    if tariff.concession(tap.service, card.grants, now.day).percent == 100:  # noqa: PLR2004
+    if card.grants and tariff.is_free(tap.service, card.grants, now.day):
         return []
-    free_rp = purse.balance_rp - card.held_rp(intent.purse, now.ms)
-    if free_rp < rule.balance_min_rp:
+    if balance_rp - card.held_rp(programme, now.ms) < rule.balance_min_rp:
         return [(Reason.BELOW_FLOOR, rule.version, "card")]
     return []
 
 
-def _file(
-    book: Book, card: Card | None, now: Moment, intent: Tap, rated: Rated, charge: Charge
-) -> Verdict:
+def _file(book: Book, card: Card | None, now: Moment, intent: Tap, found: _Found) -> Verdict:
     """Post what a chip has paid, and what that differs by from the price."""
+    charge = found.charge
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp
     payee = (OPERATOR_REVENUE, intent.operator)
@@ -147,9 +145,16 @@ def _file(
         line = account_or_suspense(accounts, (kind, owner), amount_rp)
         accounts = with_accounts(accounts, (line,))
         lines.append(line)
+    return _posted(tuple(lines), balance_rp, found, doubts)
+
+
+def _posted(
+    lines: Postings, balance_rp: int, found: _Found, doubts: Sequence[Doubt] = ()
+) -> Verdict:
+    rule, detail, exceptions = found.charge.rule, "", tuple[Reason, ...]()
     if doubts:
-        told = filed(tuple(lines), balance_rp, doubts)
-        return Verdict(
-            told.postings, balance_rp, Reason.NONE, told.rule, told.detail, told.exceptions, rated
-        )
-    return Verdict(tuple(lines), balance_rp, rule=charge.rule, rated=rated)
+        told = filed((), 0, doubts)
+        rule, detail, exceptions = told.rule, told.detail, told.exceptions
+    return Verdict(
+        lines, balance_rp, Reason.NONE, rule, detail, exceptions, found.rating, found.middle
+    )

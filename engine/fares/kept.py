@@ -8,8 +8,8 @@ its charge. Once there are twice `KEPT_TAPS`, the older half is let go and `midd
 base. So a tap finds its place as long as fewer than `KEPT_TAPS` later ones of the card came before
 it; one that comes after that is too late.
 
-Only where ratings stand needs the rules: an entry carries it (`Rated`), and all the rest follows
-from the tap.
+Only where ratings stand needs the rules: an entry carries that (`rating`, `middle`), and all the
+rest follows from the tap.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Final, cast
+from typing import Final
 
 import msgspec
 
@@ -25,10 +25,9 @@ from engine.accounts import Posting
 from engine.card import Granted
 from engine.fares.rating import rate, rate_all
 from engine.fares.ride import Charge
-from engine.fares.state import Kept, Rated, SeenTap
+from engine.fares.state import Kept, Rating, SeenTap
 from engine.fares.tariff import Tariffs
 from engine.limits import KEPT_TAPS
-from engine.rules.kinds import Service
 from engine.transaction import Tap
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -41,22 +40,29 @@ _ARRAY_16: Final = b"\xdc"
 
 def seen_tap(terminal: str, counter: int, at_ms: int, intent: Tap) -> SeenTap:
     """Return a tap as its rating sees it."""
-    service = cast("Service", intent.service)
-    place, operator = intent.place, intent.operator
-    return SeenTap(at_ms, terminal, counter, intent.direction, service, place, operator)
+    return SeenTap(
+        at_ms,
+        terminal,
+        counter,
+        intent.direction,
+        intent.service,  # type: ignore[arg-type]  # one that no rule knows is not rated
+        intent.place,
+        intent.operator,
+    )
 
 
 def rate_in_place(
     kept: Kept, tap: SeenTap, tariffs: Tariffs, grants: Sequence[Granted]
-) -> tuple[Rated, Charge] | None:
+) -> tuple[Rating, Rating | None, Charge] | None:
     """Rate a tap of a card, whenever it comes.
 
     Returns:
-      What its entry tells, and what it adds to the price of all taps; None: it is too late.
+      What its entry tells (`rating`, `middle`), and what it adds to the price of all taps; None: it
+      is too late.
     """
     if (tap.at_ms, tap.terminal, tap.counter) > kept.newest:
         rating, charge = rate(kept.rating, tap, tariffs, grants)
-        return Rated(rating), charge
+        return rating, None, charge
     before = taps_of(kept)
     place = bisect_left(before, tap)
     if kept.settled and place == 0:
@@ -68,41 +74,37 @@ def rate_in_place(
     new += newer
     card_rp = sum(charge.card_rp for charge in new) - sum(charge.card_rp for charge in old)
     charge = Charge(card_rp, _difference(old, new), new[place].rule)
-    return Rated(rating, middle if place < KEPT_TAPS else None), charge
+    return rating, middle if place < KEPT_TAPS else None, charge
 
 
-def with_tap(kept: Kept, tap: SeenTap, rated: Rated) -> Kept:
-    """Return the taps of a card with another one."""
+def with_tap(kept: Kept, tap: SeenTap, rating: Rating, changed: Rating | None) -> Kept:
+    """Return the taps of a card with another one.
+
+    Args:
+      kept: as they were.
+      tap: that was rated.
+      rating: where the card stands after it, and all later ones.
+      changed: where it stands in the middle, if that changed.
+    """
     newest = (tap.at_ms, tap.terminal, tap.counter)
     count = kept.count + 1
     middle, middle_bytes = kept.middle, kept.middle_bytes
     if newest > kept.newest:
         taps = kept.taps + _ENCODE(tap)
         if count == KEPT_TAPS:
-            middle, middle_bytes = rated.rating, len(taps)
+            middle, middle_bytes = rating, len(taps)
     else:
         newest = kept.newest
-        after = sorted([*taps_of(kept), tap])
-        encoded = [_ENCODE(each) for each in after]
+        encoded = [_ENCODE(each) for each in sorted([*taps_of(kept), tap])]
         taps = b"".join(encoded)
         if count >= KEPT_TAPS:
-            middle = middle if rated.middle is None else rated.middle
+            middle = changed or middle
             middle_bytes = sum(map(len, encoded[:KEPT_TAPS]))
     if count < 2 * KEPT_TAPS:
-        return Kept(
-            rated.rating, newest, count, taps, kept.base, kept.settled, middle, middle_bytes
-        )
-    newer, settled = taps[middle_bytes:], True
-    return Kept(
-        rated.rating,
-        newest,
-        KEPT_TAPS,
-        newer,
-        middle,
-        settled,
-        rated.rating,
-        len(newer),
-    )
+        return Kept(rating, newest, count, taps, kept.base, kept.settled, middle, middle_bytes)
+    newer = taps[middle_bytes:]
+    settled = True
+    return Kept(rating, newest, KEPT_TAPS, newer, middle, settled, rating, len(newer))
 
 
 def taps_of(kept: Kept) -> list[SeenTap]:

@@ -42,7 +42,7 @@ from engine.fares.state import (
 )
 from engine.fares.tariff import NO_CONCESSION, Concession, Tariff, Tariffs
 from engine.limits import PACKAGE_RIDES_MAX
-from engine.rules.kinds import FareCap, IntegratedFare
+from engine.rules.kinds import FareCap
 
 
 def rate(
@@ -136,14 +136,13 @@ def _add(
         given.percent,
     )
     package = rating.package
-    if package is not None and (rule := _joins(package, ride, tariffs)):
+    if package is not None and _joins(package, ride, first := tariffs.at(package.began_ms)):
         grown = Package(package.began_ms, ride.ended_ms, (*package.legs, leg))
-        charge = _grown(package, grown, rule, tariffs.at(package.began_ms))
-        charge = charge or _charge(leg, fare, given)
+        charge = _grown(package, grown, first) or _charge(leg, fare, given)
         package = grown
     else:
         charge = _charge(leg, fare, given)
-        if tariff.integrated is not None and tariff.integrated.mode_of(ride.service) is not None:
+        if ride.service in tariff.modes:
             package = Package(ride.began_ms, ride.ended_ms, (leg,))
         else:
             ended = Alighting(ride.ended_ms, ride.service, ride.destination)
@@ -221,22 +220,18 @@ def _joined(one: Charge, other: Charge) -> Charge:
 # --- packages -------------------------------------------------------------------------------------
 
 
-def _joins(package: Package, ride: Ride, tariffs: Tariffs) -> IntegratedFare | None:
-    """Return the rule by which a ride belongs to a package, that of its first tap-in, or None."""
-    tariff = tariffs.at(package.began_ms)
-    rule = tariff.integrated
-    if rule is None or len(package.legs) >= PACKAGE_RIDES_MAX:
-        return None
-    if _is_over(package, ride.began_ms, tariffs):
-        return None
-    mode, last = rule.mode_of(ride.service), package.legs[-1]
-    if mode is None:
-        return None
-    if mode != rule.mode_of(last.service):
-        change = (last.service, last.destination, ride.service, ride.origin)
-        if tariff.network.may_change(*change) is False:
-            return None
-    return rule
+def _joins(package: Package, ride: Ride, tariff: Tariff) -> bool:
+    """Tell whether a ride belongs to a package, by the tariff of its first tap-in.
+
+    One that is over was left behind at the tap-in of the ride.
+    """
+    mode, last = tariff.modes.get(ride.service), package.legs[-1]
+    if mode is None or len(package.legs) >= PACKAGE_RIDES_MAX:
+        return False
+    if mode == tariff.modes[last.service]:
+        return True
+    change = (last.service, last.destination, ride.service, ride.origin)
+    return tariff.network.may_change(*change) is not False
 
 
 def _is_over(package: Package, at_ms: int, tariffs: Tariffs) -> bool:
@@ -246,14 +241,14 @@ def _is_over(package: Package, at_ms: int, tariffs: Tariffs) -> bool:
     return package.ended_ms > until_ms or at_ms > until_ms
 
 
-def _grown(before: Package, after: Package, rule: IntegratedFare, tariff: Tariff) -> Charge | None:
+def _grown(before: Package, after: Package, tariff: Tariff) -> Charge | None:
     """Return what a ride adds to the price of its package; None: its own fare."""
-    if not is_integrated(after, rule):
+    if not is_integrated(after, tariff):
         return None
     changes: dict[tuple[int, str], int] = {}
     card_rp = 0
     for package, sign in ((before, -1), (after, 1)):
-        for leg, due_rp in zip(package.legs, shares_rp(package, rule, tariff), strict=True):
+        for leg, due_rp in zip(package.legs, shares_rp(package, tariff), strict=True):
             fund_rp = due_rp * leg.percent // 100
             card_rp += sign * (due_rp - fund_rp)
             for account, amount_rp in (
@@ -265,19 +260,20 @@ def _grown(before: Package, after: Package, rule: IntegratedFare, tariff: Tariff
     return Charge(card_rp, lines, tariff.integrated_version)
 
 
-def is_integrated(package: Package, rule: IntegratedFare) -> bool:
+def is_integrated(package: Package, tariff: Tariff) -> bool:
     """Tell whether a package is of so many modes that it has a fare of its own."""
-    if len(package.legs) == 1:
+    rule = tariff.integrated
+    if rule is None or len(package.legs) == 1:
         return False
-    return len({rule.mode_of(leg.service) for leg in package.legs}) >= rule.modes_min
+    return len({tariff.modes[leg.service] for leg in package.legs}) >= rule.modes_min
 
 
-def shares_rp(package: Package, rule: IntegratedFare, tariff: Tariff) -> list[int]:
+def shares_rp(package: Package, tariff: Tariff) -> list[int]:
     """Return what each ride of a package comes to."""
     fares = [leg.fare_rp for leg in package.legs]
-    if not is_integrated(package, rule):
+    if not is_integrated(package, tariff):
         return fares
-    total_rp = integrated_fare(package, rule, tariff).amount_rp
+    total_rp = integrated_fare(package, tariff).amount_rp
     sum_rp = sum(fares)
     if not sum_rp:
         return [total_rp, *([0] * (len(fares) - 1))]
@@ -290,8 +286,10 @@ def shares_rp(package: Package, rule: IntegratedFare, tariff: Tariff) -> list[in
     return shares
 
 
-def integrated_fare(package: Package, rule: IntegratedFare, tariff: Tariff) -> Fare:
-    """Return the fare of a package of several modes."""
+def integrated_fare(package: Package, tariff: Tariff) -> Fare:
+    """Return the fare of a package of several modes, by the tariff of its first tap-in."""
+    rule = tariff.integrated
+    assert rule is not None, "a package is of the integrated fare"
     known = [
         tariff.network.metres(leg.service, leg.origin, leg.destination) for leg in package.legs
     ]

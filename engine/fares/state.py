@@ -108,18 +108,6 @@ class Rating(Struct, frozen=True, array_like=True, gc=False):
 NOT_RATED: Final = Rating()
 
 
-class Rated(Struct, frozen=True, array_like=True, gc=False):
-    """What an entry tells of the rating of its tap.
-
-    Attributes:
-      rating: where the card stands after it and all later taps.
-      middle: where it stood after the older half of the taps that are kept, if that changed.
-    """
-
-    rating: Rating
-    middle: Rating | None = None
-
-
 class Kept(Struct, frozen=True, array_like=True, gc=False):
     """The newest taps of a card; see engine.fares.kept.
 

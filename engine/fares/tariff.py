@@ -27,6 +27,7 @@ from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
 
 _FARES: Final = (FlatFare, TableFare, DistanceFare)
+_WHOLE_PERCENT: Final = 100
 _DAYS_REMEMBERED_MAX: Final = 64
 """Days whose tariffs are kept: those of late taps, and of a month that is gone through in order."""
 
@@ -54,7 +55,8 @@ class Tariff:
     Attributes:
       prices: by service.
       journeys: what a ride of a service needs, by service.
-      integrated: the fare of several modes together, and the name of its version.
+      integrated: the fare of several modes together.
+      modes: the number of the mode that a service is of, where it is of the integrated fare.
       caps: the most that is paid in a day or a week, by service, with the names of their versions.
     """
 
@@ -81,6 +83,11 @@ class Tariff:
             iter(rulebook.of_kind(IntegratedFare, day)), None
         )
         self.integrated_version = self.integrated.version if self.integrated else ""
+        self.modes: dict[str, int] = {
+            service: number
+            for number, services in enumerate(self.integrated.modes if self.integrated else ())
+            for service in services
+        }
         self._free: dict[str, list[tuple[FreeRide, str, frozenset[str]]]] = {}
         for free in rulebook.of_kind(FreeRide, day):
             groups = frozenset(group.name for group in free.groups)
@@ -119,6 +126,10 @@ class Tariff:
                 if holds and grant.programme == rule.programme and rule.percent > best.percent:
                     best = Concession(version, rule.programme, rule.percent)
         return best
+
+    def is_free(self, service: str, grants: Sequence[Granted], day: int) -> bool:
+        """Tell whether somebody else pays the whole fare of a service for the holder of grants."""
+        return self.concession(service, grants, day).percent == _WHOLE_PERCENT
 
 
 class Tariffs:

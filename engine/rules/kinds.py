@@ -169,13 +169,6 @@ class IntegratedFare(RuleHead, frozen=True, kw_only=True, tag="integrated_fare")
     cap_rp: Rupiah
     window_min: Positive
 
-    def mode_of(self, service: Service) -> int | None:
-        """Return the number of the mode that a service is of, or None."""
-        for number, services in enumerate(self.modes):
-            if service in services:
-                return number
-        return None
-
 
 class JourneyRule(RuleHead, frozen=True, kw_only=True, tag="journey"):
     """What a ride needs, and what becomes of one that is not tapped out.

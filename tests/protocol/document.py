@@ -24,7 +24,7 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
-from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Rated, Rating
+from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Rating
 from engine.fleet.commands import CommandBody
 from engine.fleet.terminals import Selection
 from engine.rules.kinds import Service
@@ -87,7 +87,6 @@ RECORDS: Final[dict[type[Struct], str]] = {
     Package: "package",
     Counted: "counted",
     Rating: "rating",
-    Rated: "rated",
 }
 
 

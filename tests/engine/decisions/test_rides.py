@@ -183,7 +183,7 @@ def test_from_what_is_owed_nothing_is_paid_or_topped_up(
 
 def refused(entry: Entry) -> tuple[str, str, str]:
     assert not entry.postings
-    assert entry.rated is None
+    assert entry.rating is None
     return entry.reason, entry.rule.partition("@")[0], entry.detail
 
 
@@ -273,7 +273,7 @@ def test_of_a_card_that_is_not_known_yet_an_advice_is_rated(riding: Riding) -> N
 def test_an_advice_of_what_no_card_can_be_is_not_rated(riding: Riding) -> None:
     entry = riding.tap("out", card="no card", amount_rp=4_000, proof=PROOF)
     assert Reason.ACCOUNT_NAME in entry.exceptions
-    assert entry.rated is None
+    assert entry.rating is None
     assert (AccountKind.SUSPENSE, "purse", -4_000) in entry.postings
 
 
@@ -305,14 +305,14 @@ def test_a_tap_that_cannot_be_rated_is_refused_and_an_advice_filed_as_it_was_tol
     assert refused(riding.late(intent, at_ms)) == expected
     advice = Tap("S", 700, "tj", "out", place, proof=PROOF, service=service)
     entry = riding.late(advice, at_ms)
-    assert (entry.exceptions, entry.rated) == ((expected[0],), None)
+    assert (entry.exceptions, entry.rating) == ((expected[0],), None)
     assert entry.postings == ((1, "S", -700), (REVENUE, "tj", 700))
 
 
 def test_at_the_bounds_of_its_time_a_tap_is_rated(riding: Riding) -> None:
     for since_ms in (-TAP_LATE_MS_MAX, TAP_AHEAD_MS_MAX):
         intent = Tap("S", 0, "tj", "in", "0", proof=PROOF, service=BRT)
-        assert riding.late(intent, riding.now_ms + since_ms).rated is not None
+        assert riding.late(intent, riding.now_ms + since_ms).rating is not None
 
 
 def test_a_tap_that_is_rated_stands_alone(riding: Riding) -> None:

@@ -41,8 +41,7 @@ def test_bus_and_metro_are_one_journey_by_distance() -> None:
     rating, charges = rate_all(taps, tariffs)
     tariff = tariffs.at(first)
     assert rating.package is not None
-    assert tariff.integrated is not None
-    fare = integrated_fare(rating.package, tariff.integrated, tariff)
+    fare = integrated_fare(rating.package, tariff)
     # "Rp2,500 once at first tap-in + Rp250/km, cap Rp10,000": 4.3 and 7.51 km are 12 begun.
     assert fare.inputs["metres"] == 4_300 + 7_510
     assert fare.amount_rp == 2_500 + 12 * 250

@@ -55,10 +55,10 @@ def told(kept: Kept, one: SeenTap, tariffs: Tariffs) -> tuple[Kept, dict[tuple[i
     """Take a tap as a card does; return what it moves."""
     found = rate_in_place(kept, one, tariffs, ELDERLY if one.operator == "x" else ())
     assert found is not None
-    rated, charge = found
+    rating, middle, charge = found
     moved = {(line[0], line[1]): line[2] for line in charge.lines}
     assert sum(moved.values()) == charge.card_rp
-    return with_tap(kept, one, rated), moved
+    return with_tap(kept, one, rating, middle), moved
 
 
 def summed(taps: list[SeenTap], tariffs: Tariffs) -> tuple[Kept, dict[tuple[int, str], int]]:
@@ -67,10 +67,10 @@ def summed(taps: list[SeenTap], tariffs: Tariffs) -> tuple[Kept, dict[tuple[int,
     for one in taps:
         found = rate_in_place(kept, one, tariffs, ELDERLY)
         assert found is not None
-        rated, charge = found
+        rating, middle, charge = found
         for kind, owner, amount_rp in charge.lines:
             total[kind, owner] = total.get((kind, owner), 0) + amount_rp
-        kept = with_tap(kept, one, rated)
+        kept = with_tap(kept, one, rating, middle)
     return kept, {account: amount_rp for account, amount_rp in total.items() if amount_rp}
 
 

@@ -14,7 +14,7 @@ from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook
 from tests.engine.rules.test_purses import EVERY
 from tests.engine.rules.written import rule, written
-from tests.engine.rules_here import RULEBOOK, LAW
+from tests.engine.rules_here import LAW, RULEBOOK
 
 
 def rules_of(year: int, month: int, day: int) -> ProgrammeRules:
