@@ -20,6 +20,9 @@ from actors.runtime import Event, Life, Mailbox, MailboxClosed, MailboxTrace, Re
 from actors.runtime.trace import reason_of
 from actors.seams import Offload, in_thread
 from actors.shard import Shard
+from engine.advance import card_of
+from engine.explaining.explanation import explain
+from engine.fares.state import Kept
 from engine.transaction import Entry
 from protocol.errors import QueryCode
 from protocol.messages import (
@@ -27,6 +30,8 @@ from protocol.messages import (
     Balance,
     BalanceOf,
     DryRun,
+    Explain,
+    Explanation,
     Failed,
     FleetQuestion,
     Found,
@@ -39,6 +44,7 @@ from protocol.messages import (
     Trial,
 )
 from storage.history import Statement as StatementFound
+from storage.trail import taps_before
 
 _QUESTIONS = "questions"
 
@@ -163,6 +169,8 @@ class Desk:
         # What is told must not be undone by a crash: the present is durable first.
         if isinstance(question, TransactionOf):
             return await self._transaction(shard, question)
+        if isinstance(question, Explain):
+            return await self._explain(shard, question)
         if isinstance(question, StatementOf):
             return await self._statement(shard, question)
         if isinstance(question, FleetQuestion):
@@ -188,6 +196,23 @@ class Desk:
             return _come_again(limits.BUSY_RETRY_MS)
         entry: Entry = await self._offload(lambda: shard.store.journal.entry_at(position))
         return Found(position, entry)
+
+    async def _explain(self, shard: Shard, question: Explain) -> AnswerBody:
+        position = shard.store.position_of(question.terminal, question.counter)
+        if position is None:
+            return _not_found("query.question.counter", "there is no such transaction")
+        if not await shard.wait_durable(position + 1):
+            return _come_again(limits.BUSY_RETRY_MS)
+        journal = shard.store.journal
+
+        def look() -> tuple[Entry, Kept]:
+            entry = journal.entry_at(position)
+            return entry, taps_before(journal, entry)
+
+        entry, kept = await self._offload(look)
+        # Tariffs are looked up where taps are decided, and nowhere beside it.
+        card = shard.book.cards.get(card_of(entry.intent, entry.postings))
+        return Explanation(position, explain(entry, kept, card.grants if card else (), shard.law))
 
     async def _statement(self, shard: Shard, question: StatementOf) -> AnswerBody:
         history = shard.store.history(question.kind, question.owner)

@@ -87,7 +87,7 @@ class Shard:
       durable_position: where the first entry stands that is not on disk yet.
       stopped_by: why transactions are turned away; None while they are taken.
       quarantine: cards whose handler failed.
-      articles: of the rules that decisions cite.
+      law: what decisions are made by.
       failure: what broke this shard, in the middle of a decision; None while it is whole.
       work: set when a block waits for the committer, or it has something else to look at.
     """
@@ -108,8 +108,7 @@ class Shard:
         self.failure: Exception | None = None
         self.work = trio.Event()
         self._now_ms = now_ms
-        self._law = law
-        self.articles = law.articles
+        self.law = law
         self._clock = clock
         self._open = OpenBlock(store.book.position)
         self._committing: OpenBlock | None = None
@@ -190,11 +189,11 @@ class Shard:
         A card that is only asked about is not quarantined, whatever the answer comes to.
         """
         entry = self._decide(self.now(), terminal, transaction, trial=True)
-        return entry if isinstance(entry, Outcome) else outcome_of(entry, -1, self.articles)
+        return entry if isinstance(entry, Outcome) else outcome_of(entry, -1, self.law.articles)
 
     def now(self) -> Moment:
         """Return the moment of a decision; the journal's time never runs backwards."""
-        return moment(max(self._now_ms(), self.book.decided_ms), self._law)
+        return moment(max(self._now_ms(), self.book.decided_ms), self.law)
 
     def _decide(
         self, now: Moment, terminal: str, transaction: Transaction, *, trial: bool = False
@@ -246,7 +245,7 @@ class Shard:
             return Outcome(
                 counter, "in_progress", repeated=True, retry_after_ms=limits.BUSY_RETRY_MS
             )
-        return outcome_of(entry, position, self.articles, repeated=True)
+        return outcome_of(entry, position, self.law.articles, repeated=True)
 
     def find_entry(self, terminal: str, counter: int) -> Entry | None:
         """Return the entry of a transaction, durable or still in an open block."""

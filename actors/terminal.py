@@ -221,7 +221,7 @@ class TerminalActor:
 
     def answer(self, placed: Sequence[Placed]) -> None:
         """Tell the terminal what has become durable."""
-        articles = self._shard.articles
+        articles = self._shard.law.articles
         outcomes = [
             outcome_of(entry, position, articles)
             for run in placed

@@ -16,11 +16,13 @@ class Law(Struct, frozen=True):
     """What decisions are made by.
 
     Attributes:
+      rulebook: all rules.
       purses_on: finds the limits and the programmes of a day.
       tariffs: fares and conditions of rides, by day.
       articles: of each version of a rule, as an official would cite it.
     """
 
+    rulebook: Rulebook
     purses_on: RulesOn
     tariffs: Tariffs
     articles: Mapping[str, str]
@@ -38,4 +40,4 @@ def law_of(rulebook: Rulebook, network: Network) -> Law:
         for rule_id in rulebook.ids
         for version in rulebook.versions(rule_id)
     }
-    return Law(purse_rules(rulebook), Tariffs(rulebook, network), articles)
+    return Law(rulebook, purse_rules(rulebook), Tariffs(rulebook, network), articles)

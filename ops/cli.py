@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "lists": "ops.commands.lists",
     "commands": "ops.commands.commands",
     "tree": "ops.commands.tree",
+    "explain": "ops.commands.explain",
     "schema": "ops.commands.schema",
     "conformance": "ops.commands.conformance",
 }

@@ -51,6 +51,18 @@ def moment_ms(text: str) -> int:
         raise ValueError(message) from error
 
 
+def transaction_id(text: str) -> tuple[str, int]:
+    """Read the identity of a transaction: its terminal and its counter, as `GATE-01/7`.
+
+    Raises:
+      ValueError: it is none; the message says how one is written.
+    """
+    terminal, stroke, counter = text.rpartition("/")
+    if not (terminal and stroke and counter.isdecimal()):
+        raise ValueError(f"{text!r} is no transaction as GATE-01/7: terminal and counter")
+    return terminal, int(counter)
+
+
 class Written(click.ParamType[T]):
     """An option that one of these functions reads.
 
@@ -73,6 +85,7 @@ class Written(click.ParamType[T]):
 
 SPAN: Final = Written("span", span_ms)
 MOMENT: Final = Written("date", moment_ms)
+TRANSACTION: Final = Written("terminal/counter", transaction_id)
 
 
 def shown_time(at_ms: int, *, seconds: bool = False) -> str:

@@ -43,6 +43,7 @@ from protocol.messages import (
     CommandsOf,
     CommandTerminals,
     DryRun,
+    Explain,
     Fetch,
     FromTerminal,
     Heartbeat,
@@ -152,6 +153,7 @@ RIGHTS: Final[dict[type[Struct], Row]] = {
     BalanceOf:     Row(PURSES,     YES,     YES,      SUMS),
     StatementOf:   Row(PURSES,     YES,     YES,      NO),
     TransactionOf: Row(OWN,        YES,     YES,      NO),
+    Explain:       Row(OWN,        YES,     YES,      NO),
     DryRun:        Row(TRIAL,      YES,     YES,      NO),
     TerminalsOf:   Row(NO,         NO,      YES,      YES),
     TreeOf:        Row(NO,         NO,      YES,      YES),
@@ -183,7 +185,7 @@ def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Acti
     match right, what:
         case (Right.INNER, _) | (Right.REDACTED, Subscribe()):
             return True
-        case Right.OWN, Reversal() | Refund() | TransactionOf():
+        case Right.OWN, Reversal() | Refund() | TransactionOf() | Explain():
             return what.terminal == terminal
         case Right.MAIN_PURSE, TopUp():
             return not what.purse

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from engine.accounts import ALL_CARDS, PURSE, PURSE_KINDS, purse_owner
+from engine.accounts import ALL_CARDS, PURSE_KINDS, purse_line, purse_of
 from engine.advance import card_of
 from engine.card import Card
 from engine.transaction import Entry, Replace
@@ -81,7 +81,7 @@ class AccountHistory:
         self._views = views
         self._kind = kind
         self._owner = owner
-        self._programme = owner.partition("/")[2]
+        _, self._programme = purse_of((kind, owner, 0)) or ("", "")
         self._all_cards = kind in PURSE_KINDS and owner == ALL_CARDS
         self._is_purse = kind in PURSE_KINDS and not self._all_cards
         self._card = card
@@ -164,7 +164,7 @@ class AccountHistory:
         return Statement(tuple(lines), -1)
 
     def _purse_of(self, card: str) -> str:
-        return card if self._kind == PURSE else purse_owner(card, self._programme)
+        return purse_line(card, self._programme, 0)[1]
 
     def _links_before(self, before: int) -> Iterator[Link] | None:
         card = self._card

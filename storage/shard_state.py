@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.accounts import ALL_CARDS, PURSE_KINDS, purse_line
+from engine.accounts import ALL_CARDS, PURSE_KINDS, purse_line, purse_of
 from engine.book import Book, FindEntry, TransactionId
 from engine.card import Card
 from engine.errors import Reason
@@ -90,12 +90,13 @@ class ShardState:
         if kind not in PURSE_KINDS or owner == ALL_CARDS:
             return self.book.accounts.get(kind, {}).get(owner)
         card = self.purse_card(kind, owner)
-        purse = card.purse(owner.partition("/")[2]) if card else None
+        _, programme = purse_of((kind, owner, 0)) or ("", "")
+        purse = card.purse(programme) if card else None
         return purse.balance_rp if purse else None
 
     def purse_card(self, kind: int, owner: str) -> Card | None:
         """Return the card of a purse; None if there is none, or no such purse can be."""
-        name, _, programme = owner.partition("/")
+        name, programme = purse_of((kind, owner, 0)) or ("", "")
         kind_named, owner_named, _ = purse_line(name, programme, 0)
         if (kind_named, owner_named) != (kind, owner):
             return None

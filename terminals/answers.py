@@ -17,6 +17,7 @@ from terminals.readers import (
     flag,
     integer,
     many,
+    optional,
     record,
     row,
     tagged,
@@ -38,6 +39,7 @@ OUTCOME: Final = record(
     ("detail?", text),
     ("exceptions?", TEXTS),
     ("retry_after_ms?", COUNT),
+    ("article?", text),
 )
 ENTRY: Final = record(
     m.Entry,
@@ -53,6 +55,16 @@ ENTRY: Final = record(
     ("exceptions", TEXTS),
     ("postings", many(record(row, ("kind", COUNT), ("owner", text), ("rp", AMOUNT)))),
     ("previous", POSITION),
+    ("rating?", optional(array)),
+    ("middle?", optional(array)),
+)
+_EXPLAINED_LINE: Final = record(
+    m.ExplainedLine,
+    ("part", text),
+    ("rule", text),
+    ("article", text),
+    ("text_id", text),
+    ("text_en", text),
 )
 _STATEMENT_LINE: Final = record(
     m.StatementLine, ("position", COUNT), ("amount_rp", AMOUNT), ("entry", ENTRY)
@@ -147,6 +159,7 @@ ANSWER: Final[Reader[object]] = tagged(
         "balance": record(m.Balance, ("balance_rp", AMOUNT), ("position", COUNT), ("at_ms", COUNT)),
         "statement": record(m.Statement, ("lines", many(_STATEMENT_LINE)), ("next", POSITION)),
         "transaction": record(m.Found, ("position", COUNT), ("entry", ENTRY)),
+        "explain": record(m.Explanation, ("position", COUNT), ("lines", many(_EXPLAINED_LINE))),
         "dry_run": record(m.Trial, ("outcome", OUTCOME)),
         "failed": record(
             m.Failed, ("code", text), ("field", text), ("text", text), ("retry_after_ms?", COUNT)

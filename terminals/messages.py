@@ -119,6 +119,23 @@ class Found(NamedTuple):
     entry: Entry
 
 
+class ExplainedLine(NamedTuple):
+    """One line of an explanation, in Indonesian and in English."""
+
+    part: str
+    rule: str
+    article: str
+    text_id: str
+    text_en: str
+
+
+class Explanation(NamedTuple):
+    """Why a transaction became what it became."""
+
+    position: int
+    lines: tuple[ExplainedLine, ...]
+
+
 class Trial(NamedTuple):
     """The outcome that a dry run came to."""
 
@@ -295,7 +312,7 @@ class JournalFound(NamedTuple):
 
 
 FleetAnswer: TypeAlias = Terminals | Tree | Lists | Commands | CommandFound | JournalFound
-AnswerBody: TypeAlias = Balance | Statement | Found | Trial | FleetAnswer | Failed
+AnswerBody: TypeAlias = Balance | Statement | Found | Explanation | Trial | FleetAnswer | Failed
 
 
 class Answer(NamedTuple):

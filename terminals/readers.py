@@ -85,6 +85,11 @@ def array(value: object) -> list[object]:
     return value
 
 
+def optional(read: Reader[T]) -> Reader[T | None]:
+    """Return a reader of what may be nil."""
+    return lambda value: None if value is None else read(value)
+
+
 def many(read: Reader[T]) -> Reader[tuple[T, ...]]:
     """Return a reader of arrays of the same."""
 

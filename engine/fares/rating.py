@@ -73,7 +73,7 @@ def rate(
         return Rating(boarding, None, package, after.counted), charge
     if tap.direction == "reset":
         return _close(rating, None, tariffs, grants)
-    if inside is not None and inside.service == tap.service:
+    if inside is not None and ends_ride(inside, tap, tariffs):
         ride = Ride(tap.service, inside.at_ms, inside.place, tap.at_ms, tap.place)
         return _add(rating, ride, inside.operator, tariffs, grants)
     ended = _last_end(rating)
@@ -97,6 +97,16 @@ def rate_all(
         rating, charge = rate(rating, tap, tariffs, grants)
         charges.append(charge)
     return rating, charges
+
+
+def ends_ride(inside: Boarding, tap: SeenTap, tariffs: Tariffs) -> bool:
+    """Tell whether a ride that is open is taken to have ended where a tap is."""
+    if tap.service != inside.service:
+        return False
+    if tap.direction == "out":
+        return True
+    rule = tariffs.at(inside.at_ms).journeys.get(inside.service)
+    return tap.direction == "in" and rule is not None and rule.missing_out == "complete"
 
 
 def _is_double(last: Boarding | Alighting, tap: SeenTap, tariffs: Tariffs) -> bool:
@@ -162,9 +172,7 @@ def _close(
     inside = rating.inside
     if inside is None:
         return rating, NO_CHARGE
-    rule = tariffs.at(inside.at_ms).journeys.get(inside.service)
-    completes = rule is not None and rule.missing_out == "complete"
-    if tap is not None and completes and tap.direction == "in" and tap.service == inside.service:
+    if tap is not None and ends_ride(inside, tap, tariffs):
         ride = Ride(inside.service, inside.at_ms, inside.place, tap.at_ms, tap.place)
         return _add(rating, ride, inside.operator, tariffs, grants)
     half = SeenTap(inside.at_ms, "", 0, "in", inside.service, inside.place, inside.operator)

@@ -6,7 +6,7 @@ for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
 from msgspec import Struct
@@ -93,6 +93,10 @@ class Price(Protocol):
         """Tell whether a ride may begin or end at a place."""
         ...
 
+    def hours(self) -> Sequence[tuple[str, int]]:
+        """Return the hours of the day that have an amount of their own, and that in rupiah."""
+        ...
+
     def of_ride(self, ride: Ride, /) -> Fare:
         """Return the full fare of a ride that stands alone, before any concession.
 
@@ -135,6 +139,9 @@ class _Flat:
 
         self._hours: Final = hours_of(rule.windows, workday=workday, told=told)
 
+    def hours(self) -> Sequence[tuple[str, int]]:
+        return [(str(fare.inputs["hours"]), fare.amount_rp) for _, _, fare in self._hours]
+
     def knows(self, _service: Service, _place: str) -> bool:
         return True
 
@@ -154,6 +161,9 @@ class _Table:
         self.no_charge = Charge(rule=rule.version)
         self._numbers: Final = {name: number for number, name in enumerate(rule.stations)}
         self._amounts_rp: Final = rule.amounts_rp
+
+    def hours(self) -> Sequence[tuple[str, int]]:
+        return ()
 
     def knows(self, _service: Service, place: str) -> bool:
         return place in self._numbers
@@ -184,6 +194,9 @@ class _Distance:
         self._steps: Final = rule
         self._network: Final = network
         self._caps: Final = hours_of(rule.caps, workday=workday, told=lambda cap: cap.amount_rp)
+
+    def hours(self) -> Sequence[tuple[str, int]]:
+        return ()
 
     def knows(self, service: Service, place: str) -> bool:
         return self._network.knows(service, place)

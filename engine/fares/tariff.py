@@ -117,10 +117,14 @@ class Tariff:
             raise NoFare("fare_unknown", "", "service")
         return price
 
+    def free_rides(self, service: str) -> Sequence[tuple[FreeRide, str, frozenset[str]]]:
+        """Return who rides free on a service: rules, their versions, and the names of groups."""
+        return self._free.get(service, ())
+
     def concession(self, service: str, grants: Sequence[Granted], day: int) -> Concession:
         """Return the largest concession on a service that grants of a card give on this day."""
         best = NO_CONCESSION
-        for rule, version, groups in self._free.get(service, ()):
+        for rule, version, groups in self.free_rides(service):
             for grant in grants:
                 holds = grant.since_day <= day <= grant.until_day and grant.group in groups
                 if holds and grant.programme == rule.programme and rule.percent > best.percent:

@@ -88,6 +88,11 @@ class Rulebook:
         """Return the versions of a rule, oldest first; none if there is no such rule."""
         return self._versions.get(rule_id, ())
 
+    def cited(self, name: str) -> Version | None:
+        """Return the version that a decision cites by its name, or None."""
+        versions = self.versions(name.partition("@")[0])
+        return next((version for version in versions if version.rule.version == name), None)
+
     def on(self, rule_id: str, day: int) -> Version | None:
         """Return the version of a rule that holds on a day of Jakarta, or None."""
         for version in reversed(self.versions(rule_id)):

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
+from engine.explaining.explanation import ExplainedLine
 from engine.transaction import AccountOwner, Counter, Entry, Name, TimeMs, Transaction
 from protocol import limits
 from protocol.messages.base import AccountKindNumber, Message, Position, QueryId
@@ -42,13 +43,20 @@ class TransactionOf(Message, frozen=True, tag="transaction"):
     counter: Counter
 
 
+class Explain(Message, frozen=True, tag="explain"):
+    """Why a transaction became what it became."""
+
+    terminal: Name
+    counter: Counter
+
+
 class DryRun(Message, frozen=True, tag="dry_run"):
     """What would become of a transaction now; nothing is posted or remembered."""
 
     transaction: Transaction
 
 
-Question: TypeAlias = BalanceOf | StatementOf | TransactionOf | DryRun | FleetQuestion
+Question: TypeAlias = BalanceOf | StatementOf | TransactionOf | Explain | DryRun | FleetQuestion
 
 
 class Query(Message, frozen=True, tag="query"):
@@ -94,6 +102,13 @@ class Trial(Message, frozen=True, tag="dry_run"):
     outcome: Outcome
 
 
+class Explanation(Message, frozen=True, tag="explain"):
+    """Why a transaction became what it became, line by line."""
+
+    position: int
+    lines: tuple[ExplainedLine, ...]
+
+
 class Failed(Message, frozen=True, tag="failed"):
     """The question has no answer: why, which field, and when to ask again (0: not)."""
 
@@ -103,7 +118,7 @@ class Failed(Message, frozen=True, tag="failed"):
     retry_after_ms: int = 0
 
 
-AnswerBody: TypeAlias = Balance | Statement | Found | Trial | FleetAnswer | Failed
+AnswerBody: TypeAlias = Balance | Statement | Found | Explanation | Trial | FleetAnswer | Failed
 
 
 class Answer(Message, frozen=True, tag="answer"):

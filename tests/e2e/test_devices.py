@@ -281,7 +281,7 @@ async def test_a_command_whose_time_is_over_is_not_carried_out(city: City) -> No
 
 def written_down(first: int, last: int, count_max: int) -> Sequence[tuple[int, int, Intent]]:
     """Return a journal of six hundred taps."""
-    tap = ["tap", "C", 3_500, "transjakarta", "in", "P00142", "5", "", b"proof"]
+    tap = ["tap", "C", 3_500, "transjakarta", "in", "P00142", "5", "", b"proof", ""]
     found = [(n, 1_000 + n, tap) for n in range(1, 601) if first <= n <= last]
     return found[:count_max]
 

@@ -24,6 +24,7 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
+from engine.explaining.explanation import ExplainedLine
 from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Rating
 from engine.fleet.commands import CommandBody
 from engine.fleet.terminals import Selection
@@ -81,6 +82,7 @@ RECORDS: Final[dict[type[Struct], str]] = {
     JournalLine: "journal line",
     Filter: "filter",
     FeedEntry: "feed entry",
+    ExplainedLine: "explained line",
     Boarding: "boarding",
     Alighting: "alighting",
     Leg: "leg",

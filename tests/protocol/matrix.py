@@ -41,6 +41,7 @@ from protocol.messages import (
     CommandsOf,
     CommandTerminals,
     DryRun,
+    Explain,
     Fetch,
     FromTerminal,
     Heartbeat,
@@ -158,6 +159,8 @@ def _questions(terminal: str) -> Iterator[Sample]:
     yield Sample(JournalOf("ani/1", terminal))
     yield Sample(TransactionOf(terminal, 1), frozenset({Right.OWN}))
     yield Sample(TransactionOf(f"not-{terminal}", 1))
+    yield Sample(Explain(terminal, 1), frozenset({Right.OWN}))
+    yield Sample(Explain(f"not-{terminal}", 1))
     yield Sample(DryRun(Transaction(1, 1, Tap("C", 1, "mrtj", "in"))), frozenset({Right.TRIAL}))
     yield Sample(DryRun(Transaction(1, 1, Issue("C", "account", "dki"))))
 

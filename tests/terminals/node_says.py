@@ -7,6 +7,7 @@ from typing import TypeVar, get_args
 from hypothesis import strategies as st
 
 from engine.errors import Reason
+from engine.explaining.explanation import ExplainedLine
 from engine.fleet.commands import (
     ChangeChip,
     CommandState,
@@ -107,10 +108,12 @@ COMMAND_PLACES = st.builds(
 JOURNAL_LINES = st.builds(
     messages.JournalLine, st.builds(Transaction, COUNTS, COUNTS, INTENTS), POSITIONS
 )
+EXPLAINED_LINES = st.builds(ExplainedLine, *[TEXTS] * 5)
 BODIES = st.one_of(
     st.builds(messages.Balance, AMOUNTS, COUNTS, COUNTS),
     st.builds(messages.Statement, st.lists(LINES, max_size=2).map(tuple), st.integers(-1, 99)),
     st.builds(messages.Found, COUNTS, ENTRIES),
+    st.builds(messages.Explanation, COUNTS, many(EXPLAINED_LINES, 3)),
     st.builds(messages.Trial, OUTCOMES),
     st.builds(messages.Failed, TEXTS, TEXTS, TEXTS, COUNTS),
     st.builds(messages.Terminals, many(TERMINAL_ROWS, 2), TEXTS, COUNTS, COUNTS, COUNTS),

@@ -24,7 +24,7 @@ def written_down(count: int, proof: bytes = b"p") -> JournalSource:
 
     def read(first: int, last: int, count_max: int) -> Sequence[tuple[int, int, Intent]]:
         counters = [2 * n for n in range(1, count + 1) if first <= 2 * n <= last]
-        return [(counter, 7, [*TAP[:-1], proof]) for counter in counters[:count_max]]
+        return [(counter, 7, [*TAP[:-2], proof, TAP[-1]]) for counter in counters[:count_max]]
 
     return read
 

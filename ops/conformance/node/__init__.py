@@ -17,6 +17,7 @@ from ops.conformance.node import (
     orders,
     questions,
     resending,
+    rides,
     rights,
     session,
     transactions,
@@ -29,6 +30,7 @@ SECTIONS: Final[tuple[Section[Kit], ...]] = (
     handshake.SECTION,
     session.SECTION,
     transactions.SECTION,
+    rides.SECTION,
     questions.SECTION,
     resending.OUTCOMES,
     resending.SECTION,
@@ -67,6 +69,7 @@ NOT_TRIED: Final = {
     "reason:day_limit": "no purse has such a limit at present",
     "reason:month_limit": "no purse has such a limit at present",
     "reason:too_many_grants": "there are fewer programmes than grants fit on a card",
+    "reason:passback": "no rule says so at present",
     "receipt:busy": "depends on how fast the node is",
     "status:503": "the node is full, or is being stopped",
 }

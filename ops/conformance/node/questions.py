@@ -7,6 +7,7 @@ from typing import Any, Final
 from ops.conformance.errors import check, check_equal
 from ops.conformance.keys import SERVICE
 from ops.conformance.kit import Kit
+from ops.conformance.node import rides
 from ops.conformance.peer import Fields, Peer, fields, told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
@@ -209,3 +210,22 @@ async def _an_answer_behind_a_tap_shows_it(kit: Kit) -> None:
             if message[0] == "answer":
                 check_equal(f"the balance ({told(message)})", message[2][1], 9_000)
         check_equal("what came", sorted(names), ["answer", "outcome"])
+
+
+@SECTION.rule("Why it became what it became.")
+async def _a_ride_is_explained_in_both_languages(kit: Kit) -> None:
+    card = await kit.card(20_000)
+    async with kit.session() as peer:
+        _, last = await rides.tapped(
+            peer,
+            (-20 * rides.MINUTE_MS, rides.ride_tap(card, "in")),
+            (0, rides.ride_tap(card, "out")),
+        )
+        found = await peer.answer("explain", peer.terminal, last["counter"])
+        check_equal("its position", found["position"], last["position"])
+        lines = [fields("record.explained_line", line) for line in found["lines"]]
+        parts = {line["part"] for line in lines}
+        check_equal("its parts", parts, {"input", "tried", "rejected", "outcome", "cheaper"})
+        check(all(line["text_id"] and line["text_en"] for line in lines), "a language is missing")
+        check(any(line["rule"] and line["article"] for line in lines), "no article is told")
+        await peer.fails("not_found", "explain", peer.terminal, peer.counter + 1)

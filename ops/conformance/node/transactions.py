@@ -48,7 +48,8 @@ async def _each_example_is_posted_as_the_document_has_it(kit: Kit) -> None:
             await desk.posted(*(names.intent(intent) for intent in setup()))
             # What a person decides is not a service's.
             sender = officer if example.intent[0] == "adjustment" else desk
-            outcome = (await sender.submit(names.intent(example.intent)))[0]
+            wanted = sender.numbered([names.intent(example.intent)], sender.ready["server_time_ms"])
+            outcome = (await sender.submit_all(wanted))[0]
             entry = await entry_of(sender, outcome)
             if lines_of(entry) != names.lines(example.told):
                 faults.append(f"{told(example.intent)}: {lines_of(entry)}, not {example.told}")

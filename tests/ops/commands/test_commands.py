@@ -178,6 +178,7 @@ def test_a_journal_is_sent_and_compared(place: FleetPlace) -> None:
             "line": "",
             "purse": "",
             "proof": "01",
+            "service": "",
         },
         "position": -1,
         "known": False,
