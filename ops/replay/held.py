@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ops.replay.errors import ReplayError
@@ -21,6 +21,8 @@ DAY_2000: Final = 10_957
 PER_DAY_MAX: Final = 1_000_000
 """Counters of one terminal for one day; a tap each tenth of a second."""
 PROOF_BYTES: Final = 8
+_PROOF_AT: Final[Mapping[object, int]] = {"tap": 8, "top_up": 7}
+"""Where a proof stands among the fields of an intent, its name being the first."""
 
 
 class Held:
@@ -78,8 +80,8 @@ def day_of_counter(counter: int) -> int:
 
 def proof_in(intent: Intent) -> bytes:
     """Return the proof of a tap or a load; empty if it has none."""
-    # In both it is the last field, and nothing that has one leaves it out.
-    proof = intent[-1]
+    place = _PROOF_AT.get(intent[0])
+    proof = None if place is None else intent[place]
     return proof if isinstance(proof, bytes) else b""
 
 
