@@ -91,6 +91,7 @@ async def run_node(
     on_listening: Callable[[Listening], None],
     law: Law,
     tls: TlsFiles | None = None,
+    clock_ms: Callable[[], int] | None = None,
 ) -> None:
     """Run a node on a data folder until SIGTERM or SIGINT.
 
@@ -102,6 +103,7 @@ async def run_node(
       on_listening: called once terminals can connect.
       law: what decisions are made by.
       tls: the files of its certificate; without them nothing is encrypted.
+      clock_ms: its clock; None: that of the host.
 
     Raises:
       CertificateUnusable: no certificate can be made of the files.
@@ -112,7 +114,8 @@ async def run_node(
     files = allow_files(limits.SESSIONS_MAX + FILES_BESIDE)
     if files < limits.SESSIONS_MAX + FILES_BESIDE:
         log.warning("the system allows %d open files, and so many connections at most", files)
-    seams = Seams(now_ms, partial(os.urandom, 32), random.SystemRandom().random)
+    clock_ms = clock_ms or now_ms
+    seams = Seams(clock_ms, partial(os.urandom, 32), random.SystemRandom().random)
     certificates = None
     if tls is not None:
         certificates = Certificates(tls, offload=seams.offload, note=log.warning)
@@ -125,7 +128,7 @@ async def run_node(
         tree = NodeTree(
             stores=Stores(partial(_open_shard, folder), partial(_open_fleet, folder)),
             listening=listening,
-            keys=_FirstUse(keys) if dev else keys,
+            keys=_FirstUse(keys, clock_ms) if dev else keys,
             law=law,
             pseudonym=pseudonyms(secret),
             seams=seams,
@@ -144,6 +147,12 @@ async def run_node(
 def now_ms() -> int:
     """Return the host's clock."""
     return time.time_ns() // 1_000_000
+
+
+def clock_since(began_ms: int) -> Callable[[], int]:
+    """Return a clock that stands at a moment now, and goes on as the host's."""
+    behind_ms = now_ms() - began_ms
+    return lambda: now_ms() - behind_ms
 
 
 def _listening(tree: NodeTree, scheme: str, address: Sequence[Any]) -> Listening:
@@ -192,14 +201,16 @@ def _open_fleet(folder: DataFolder) -> AbstractContextManager[Store]:
 class _FirstUse:
     """Keys, of which one that a terminal shows when it has none is enrolled: for development."""
 
-    def __init__(self, keys: KeyStore) -> None:
+    def __init__(self, keys: KeyStore, clock_ms: Callable[[], int]) -> None:
         self._keys = keys
+        self._clock_ms = clock_ms
         self.find_many, self.version = keys.find_many, keys.version
 
     def find(self, terminal: str, public_key: bytes) -> EnrolledKey:
         """Find a key, or enrol it."""
         role = role_by_name(terminal)
-        return self._keys.enroll(terminal, public_key, role=role, at_ms=now_ms(), note="first use")
+        at_ms = self._clock_ms()
+        return self._keys.enroll(terminal, public_key, role=role, at_ms=at_ms, note="first use")
 
 
 def _settle_memory() -> None:

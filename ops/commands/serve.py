@@ -21,10 +21,11 @@ from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
 from ops.endings import leaves
 from ops.network import network_of, network_option
-from ops.node import Listening, is_loopback, run_node
+from ops.node import Listening, clock_since, is_loopback, run_node
 from ops.output import emit, json_option
 from ops.rulebook import law_in, rules_option
 from ops.tls_files import TlsFiles
+from ops.values import MOMENT
 from storage.errors import StorageError
 
 log: Final = logging.getLogger("jakarta_one")
@@ -88,6 +89,12 @@ class Address(click.ParamType[tuple[str, int]]):
     type=PEM_FILE,
     help="Demand certificates of this authority that name the terminal.",
 )
+@click.option(
+    "--clock",
+    "began_ms",
+    type=MOMENT,
+    help="With --dev: its clock begins at this moment, to try what happened then.",
+)
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too.")
 @json_option
 def serve(  # noqa: PLR0913 one for each option
@@ -98,6 +105,7 @@ def serve(  # noqa: PLR0913 one for each option
     tls_cert: Path | None,
     tls_key: Path | None,
     client_ca: Path | None,
+    began_ms: int | None,
     *,
     dev: bool,
     until_eof: bool,
@@ -115,6 +123,8 @@ def serve(  # noqa: PLR0913 one for each option
     logging.getLogger("websockets").setLevel(logging.WARNING)
     host, port = listen
     tls = _tls_files(tls_cert, tls_key, client_ca)
+    if began_ms is not None and not dev:
+        raise click.UsageError("only a node for development has another clock: add --dev")
     law = law_in(rules_in, network_of(networks))
     if not is_loopback(host):
         _check_open_to_all(host, tls, dev=dev)
@@ -134,6 +144,7 @@ def serve(  # noqa: PLR0913 one for each option
         on_listening=on_listening,
         law=law,
         tls=tls,
+        clock_ms=None if began_ms is None else clock_since(began_ms),
     )
     try:
         trio.run(_serve, node)

@@ -29,6 +29,14 @@ def test_a_key_of_first_use_has_the_role_that_its_terminals_name_begins_with(
     assert node.role_by_name(terminal) == role
 
 
+def test_another_clock_goes_on_as_that_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "now_ms", lambda: 1_000_000)
+    clock_ms = node.clock_since(400)
+    assert clock_ms() == 400
+    monkeypatch.setattr(node, "now_ms", lambda: 1_000_025)
+    assert clock_ms() == 425
+
+
 def caught(failure: Exception, cause: Exception | None = None) -> Exception:
     """Return a failure that was raised."""
     try:

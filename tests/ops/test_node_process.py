@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ from bench.line import LineBroken, new_key, open_line
 from bench.load import issue_cards
 from ops.node import FILES_BESIDE
 from ops.node_process import NodeFailed, NodeProcess, children
+from ops.values import moment_ms
+from storage.folder import DataFolder
+from storage.journal import TABLES as JOURNAL_TABLES
+from storage.journal import Journal
+from storage.lmdb_store import LmdbStore
 
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -82,6 +88,25 @@ async def test_without_dev_only_enrolled_keys_connect(tmp_path: Path) -> None:
     with trio.fail_after(10), pytest.raises(LineBroken, match="key_unknown"):
         await open_line(node.url, "GATE-1", new_key())
     node.stop()
+
+
+def test_only_a_node_for_development_has_another_clock(tmp_path: Path) -> None:
+    done = serve("--data", str(tmp_path / "node"), "--clock", "2023-04-16", "--json")
+    assert done.returncode == 2
+    assert "add --dev" in done.stderr
+    assert not (tmp_path / "node").exists()
+
+
+async def test_a_node_may_begin_at_a_moment_of_the_past(tmp_path: Path) -> None:
+    folder = tmp_path / "node"
+    node = NodeProcess.start(folder, dev=True, options=("--clock", "2023-04-16"))
+    await issue_cards(node.url, 3)
+    node.stop()
+    with ExitStack() as held:
+        data = held.enter_context(DataFolder.open(folder, exclusive=False))
+        store = LmdbStore(data.journal, tables=JOURNAL_TABLES, read_only=True)
+        decided_ms = Journal(held.enter_context(closing(store))).entry_at(0).decided_ms
+    assert 0 <= decided_ms - moment_ms("2023-04-16") < 60_000
 
 
 def test_a_second_node_on_a_folder_is_refused_with_the_process_that_holds_it(
