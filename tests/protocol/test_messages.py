@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.messages import proof_text
+from engine.accounts import AccountKind
+from protocol.messages import BalanceOf, Query, proof_text
 
 
 @given(
@@ -23,3 +26,9 @@ def test_two_handshakes_never_sign_the_same_text(
 def test_the_proof_is_bound_to_this_protocol() -> None:
     text = proof_text(b"n" * 32, b"k" * 32, "GATE-01")
     assert text == struct.pack("15s32s32s7s", b"jakarta-one.v1\0", b"n" * 32, b"k" * 32, b"GATE-01")
+
+
+@pytest.mark.parametrize("kind", AccountKind)
+def test_accounts_of_all_kinds_can_be_asked_for(kind: AccountKind) -> None:
+    asked = Query(1, BalanceOf(kind.value, "any"))
+    assert msgspec.convert(msgspec.to_builtins(asked), Query) == asked

@@ -118,6 +118,8 @@ def test_a_terminal_gives_back_only_what_it_took_itself(intent: Intent) -> None:
         (2, "c/p", False),
         (1, "*", True),
         (2, "*", True),
+        (11, "c", False),
+        (11, "*", True),
         *((kind, "any", True) for kind in range(3, 11)),
     ],
 )
@@ -131,6 +133,7 @@ def test_an_observer_sees_sums_and_no_card(kind: int, owner: str, *, observer_ma
     [
         (BalanceOf(1, "c"), True),
         (BalanceOf(2, "c/p"), True),
+        (BalanceOf(11, "c"), True),
         (BalanceOf(1, "*"), False),
         (StatementOf(2, "*"), False),
         (BalanceOf(3, "transjakarta"), False),

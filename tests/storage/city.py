@@ -91,6 +91,11 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     st.builds(Issue, cards, st.sampled_from(["account", "stored"]), st.just("dki")),
     parts,
     parts,
+    st.builds(
+        *(Tap, cards, st.sampled_from([0, 3500]), _operators, st.sampled_from(["in", "out"])),
+        proof=_proofs,
+        service=st.just("transjakarta_brt"),
+    ),
     st.builds(Group, st.lists(parts, min_size=1, max_size=3).map(tuple)),
     st.builds(Reversal, _references, _counters),
     st.builds(Refund, _references, _counters, _amounts),
@@ -186,7 +191,9 @@ class City:
         counter = 1
         while seen.has(counter) or (skip := skip - 1) >= 0:
             counter += 1
-        entry = decide(book, moment(self.now_ms, LAW), terminal, Transaction(counter, 0, intent))
+        entry = decide(
+            book, moment(self.now_ms, LAW), terminal, Transaction(counter, self.now_ms, intent)
+        )
         book.terminals[terminal] = seen.with_counter(counter)
         self.shard.note(terminal, counter, book.position, 1)
         if entry.exceptions:

@@ -11,6 +11,7 @@ from engine.accounts import (
     ALL_CARDS,
     BANK_SETTLEMENT,
     OPERATOR_REVENUE,
+    OWED_FARES,
     PROGRAMME_FUND,
     PROGRAMME_PURSE,
     PURSE,
@@ -36,10 +37,12 @@ OPERATOR = (OPERATOR_REVENUE, "transjakarta")
 ACCOUNTS = [
     *((PURSE, card) for card in CARDS),
     *((PROGRAMME_PURSE, f"{card}/kjp") for card in CARDS[:2]),
+    *((OWED_FARES, card) for card in CARDS),
     *(OPERATOR, (BANK_SETTLEMENT, "dki"), (PROGRAMME_FUND, "kjp"), (AccountKind.FLOAT, "pool")),
     *(
         (PURSE, ALL_CARDS),
         (PROGRAMME_PURSE, ALL_CARDS),
+        (OWED_FARES, ALL_CARDS),
         (PURSE, "nobody"),
         (PURSE, f"{CARDS[0]}/kjp"),
         (PROGRAMME_PURSE, CARDS[0]),

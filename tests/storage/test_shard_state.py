@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.accounts import ALL_CARDS, OPERATOR_REVENUE, PROGRAMME_PURSE, PURSE
+from engine.accounts import ALL_CARDS, OPERATOR_REVENUE, OWED_FARES, PROGRAMME_PURSE, PURSE
 from engine.transaction import Issue, Tap, TopUp
 from storage.memory_store import MemoryStore
 from storage.shard_state import ShardState
@@ -21,6 +21,8 @@ def city() -> City:
     city = City()
     city.run(Issue(CARD, "account", "dki"), TopUp(CARD, 9000, "dki"))
     city.run(TopUp(CARD, 70, purse="kjp", proof=PROOF), Tap(CARD, 3500, "transjakarta", "in"))
+    taken = Tap(CARDS[1], 5000, "mrtj", "in", proof=PROOF, service="transjakarta_brt")
+    city.run(taken)
     return city
 
 
@@ -30,7 +32,11 @@ def city() -> City:
         (PURSE, CARD, 5500),
         (PURSE, "unknown", None),
         (PURSE, f"{CARD}/kjp", None),
-        (PURSE, ALL_CARDS, 5500),
+        (PURSE, ALL_CARDS, 500),
+        (OWED_FARES, CARDS[1], 5000),
+        (OWED_FARES, CARD, None),
+        (OWED_FARES, f"{CARD}/kjp", None),
+        (OWED_FARES, ALL_CARDS, 5000),
         (PROGRAMME_PURSE, f"{CARD}/kjp", 70),
         (PROGRAMME_PURSE, f"{CARD}/other", None),
         (PROGRAMME_PURSE, CARD, None),
