@@ -18,7 +18,15 @@ from protocol import limits, messages
 from protocol.messages import FromTerminal, Submit
 from terminals import wire
 from terminals.errors import NodeMisbehaved
-from terminals.messages import Command, RestartTerminal, SetLogLevel, UnknownCommand
+from terminals.messages import (
+    Answer,
+    Command,
+    Found,
+    Outcomes,
+    RestartTerminal,
+    SetLogLevel,
+    UnknownCommand,
+)
 from tests.terminals.node_says import COMMANDS, MESSAGES, TEXTS
 
 
@@ -100,6 +108,22 @@ OUTCOME: list[object] = [1, "posted", 0, 5, False, "", "", "", [], 0]
 ENTRY: list[object] = ["gate", 1, 2, ["tap"], 3, "", "", "", 0, [], [[3, "op", 5]], -1]
 
 
+def test_what_an_entry_tells_of_rides_and_an_outcome_of_its_article_is_read() -> None:
+    told = wire.decode(packed(["answer", 1, ["transaction", 5, [*ENTRY, [None, None], None]]]))
+    assert isinstance(told, Answer)
+    assert isinstance(told.body, Found)
+    assert (told.body.entry.rating, told.body.entry.middle) == ([None, None], None)
+    decided = wire.decode(packed(["outcome", [[*OUTCOME, "pergub-1 Pasal 2"]], 1]))
+    assert isinstance(decided, Outcomes)
+    assert decided.outcomes[0].article == "pergub-1 Pasal 2"
+
+
+def packed(message: list[object]) -> bytes:
+    payload = msgpack.packb(message)
+    assert isinstance(payload, bytes)
+    return payload
+
+
 def changed(record: list[object], index: int, value: object) -> list[object]:
     return [*record[:index], value, *record[index + 1 :]]
 
@@ -132,6 +156,7 @@ def changed(record: list[object], index: int, value: object) -> list[object]:
         (["command", "ani/1", [], 5], "command.body: expected a command"),
         (["command", "ani/1", ["lane"], 5], "command.body: lane: expected 1 fields or more"),
         (["chunk", "deny", 1, 0, 0, "text"], "chunk.data: expected 0 to 262144 bytes"),
+        (["answer", 1, ["transaction", 5, [*ENTRY, 7]]], "entry.rating: expected an array"),
         (["answer", 1, ["riddle"]], "answer.answer: expected a message that is known"),
         (["answer", 1, ["transaction", 5, changed(ENTRY, 3, "tap")]], "entry.intent: expected an"),
         (["answer", 1, ["transaction", 5, changed(ENTRY, 10, [[3, 4, 5]])]], "owner: expected a t"),
