@@ -46,6 +46,7 @@ class Reason(StrEnum):
     CLOCK_AHEAD = "clock_ahead"  # it says that it happens later than now
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
     FARE_UNKNOWN = "fare_unknown"  # no rule says what a ride of this service costs
+    FEE_TOO_HIGH = "fee_too_high"  # a top-up costs more than the rule allows
     FUNDS_MIXED = "funds_mixed"  # funds that are kept apart in one movement
     GRANT_OVER = "grant_over"  # its last day is gone, or before its first
     GRANT_TOO_LONG = "grant_too_long"  # longer than the rule lets a card be good for

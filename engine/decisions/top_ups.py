@@ -59,6 +59,8 @@ def _doubts(
         # A bank carries no programme money, and a programme pays no fee.
         field = "leg" if intent.leg == "bank" else "fee_rp"
         doubts.append((Reason.FUNDS_MIXED, FUNDS_RULE, field))
+    elif intent.fee_rp:
+        doubts += _fee_doubts(card, now, intent)
     if card is None or card.purse(intent.purse) is None or intent.purse == OWED:
         doubts += opening_doubts(card, intent)
     payer, payee = _payer(intent), (BANK_IN_TRANSIT, intent.bank)
@@ -70,6 +72,15 @@ def _doubts(
     if reason := receive_refusal(purse, intent.amount_rp, limits, now):
         doubts.append((reason, limits.rule, "amount_rp"))
     return doubts
+
+
+def _fee_doubts(card: Card | None, now: Moment, intent: TopUp) -> list[Doubt]:
+    """Return the doubt about a fee; each top-up is looked at by itself, for it may be split."""
+    on_us = card is not None and card.bank == intent.bank
+    rule = now.rules.top_up_fees.get("on_us" if on_us else "off_us")
+    if rule is None or intent.fee_rp <= rule.most_rp(intent.amount_rp):
+        return []
+    return [(Reason.FEE_TOO_HIGH, rule.version, "fee_rp")]
 
 
 def _payer(intent: TopUp) -> Account:

@@ -294,6 +294,12 @@ class TopUpFee(RuleHead, frozen=True, kw_only=True, tag="top_up_fee"):
         if any(one >= other for one, other in pairwise(filter(None, bounds))):
             raise ValueError("steps: up_to_rp has to grow")
 
+    def most_rp(self, amount_rp: int) -> int:
+        """Return the most that a top-up of an amount may cost."""
+        bounded = (step for step in self.steps if step.up_to_rp is not None)
+        fits = (step for step in bounded if amount_rp <= (step.up_to_rp or 0))
+        return next(fits, self.steps[-1]).fee_rp
+
 
 # --- programmes ---------------------------------------------------------------------------------
 

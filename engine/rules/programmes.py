@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from engine.calendar import date_of_day
 from engine.rules.kinds import Allowance, FreeRide, ItemQuota, RuleHead, SpendingList, Waiver
-from engine.rules.reading import Fault, RulesInvalid
-from engine.rules.rulebook import Rulebook
+from engine.rules.rulebook import Rulebook, one_each
 
-K = TypeVar("K", bound=Hashable)
 R = TypeVar("R", bound=RuleHead)
 
 Entitling: TypeAlias = FreeRide | Allowance | ItemQuota | Waiver
@@ -70,9 +67,9 @@ def programme_rules(rulebook: Rulebook, day: int) -> ProgrammeRules:
     quotas = rulebook.of_kind(ItemQuota, day)
     return ProgrammeRules(
         free_rides=_each((rule.programme, rule) for rule in rides),
-        allowances=_one_each((((rule.programme, rule.level), rule) for rule in allowances), day),
-        spending_lists=_one_each(((rule.programme, rule) for rule in lists), day),
-        item_quotas=_one_each(((rule.programme, rule) for rule in quotas), day),
+        allowances=one_each((((rule.programme, rule.level), rule) for rule in allowances), day),
+        spending_lists=one_each(((rule.programme, rule) for rule in lists), day),
+        item_quotas=one_each(((rule.programme, rule) for rule in quotas), day),
         waivers=_each((rule.programme, rule) for rule in waivers),
     )
 
@@ -81,14 +78,4 @@ def _each(rules: Iterable[tuple[str, R]]) -> dict[str, tuple[R, ...]]:
     found: dict[str, tuple[R, ...]] = {}
     for programme, rule in rules:
         found[programme] = (*found.get(programme, ()), rule)
-    return found
-
-
-def _one_each(rules: Iterable[tuple[K, R]], day: int) -> dict[K, R]:
-    found: dict[K, R] = {}
-    for key, rule in rules:
-        other = found.setdefault(key, rule)
-        if other is not rule:
-            what = f"on {date_of_day(day)} it says what {other.version} says as well"
-            raise RulesInvalid([Fault("rules", 0, rule.version, what)])
     return found

@@ -12,10 +12,10 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from engine.calendar import date_of_day
-from engine.rules.kinds import Grade, PurseLimit
+from engine.rules.kinds import Grade, PurseLimit, TopUpFee
 from engine.rules.programmes import NO_PROGRAMMES, ProgrammeRules, programme_rules
 from engine.rules.reading import Fault, RulesInvalid
-from engine.rules.rulebook import Rulebook
+from engine.rules.rulebook import Rulebook, one_each
 
 
 class PurseLimits(Struct, frozen=True, kw_only=True):
@@ -49,6 +49,7 @@ class PurseRules(Struct, frozen=True, kw_only=True):
       programme: for the purse of a programme that is not listed in `programmes`.
       programmes: limits of single programmes, by name.
       of_programmes: what else the rules say of programmes.
+      top_up_fees: what a top-up may cost, by channel; without a rule there is no limit.
     """
 
     unregistered: PurseLimits
@@ -56,6 +57,7 @@ class PurseRules(Struct, frozen=True, kw_only=True):
     programme: PurseLimits
     programmes: Mapping[str, PurseLimits] = {}
     of_programmes: ProgrammeRules = NO_PROGRAMMES
+    top_up_fees: Mapping[str, TopUpFee] = {}
 
     def limits_of(self, programme: str, *, registered: bool) -> PurseLimits:
         """Return the limits of a purse; the empty programme means the card's own."""
@@ -84,6 +86,7 @@ def purse_rules(rulebook: Rulebook) -> RulesOn:
     for day in rulebook.changes():
         _check_complete(rulebook, max(day, begins))
         programme_rules(rulebook, day)
+        top_up_fees(rulebook, day)
 
     @lru_cache(maxsize=64)
     def on(day: int) -> PurseRules:
@@ -95,9 +98,19 @@ def purse_rules(rulebook: Rulebook) -> RulesOn:
             programme=general["programme"],
             programmes={rule.programme: _limits(rule) for rule in limits if rule.programme},
             of_programmes=programme_rules(rulebook, day),
+            top_up_fees=top_up_fees(rulebook, day),
         )
 
     return on
+
+
+def top_up_fees(rulebook: Rulebook, day: int) -> dict[str, TopUpFee]:
+    """Return what a top-up may cost on a day of Jakarta, by channel.
+
+    Raises:
+      RulesInvalid: two rules are about the same channel.
+    """
+    return one_each(((rule.channel, rule) for rule in rulebook.of_kind(TopUpFee, day)), day)
 
 
 def _check_complete(rulebook: Rulebook, day: int) -> None:

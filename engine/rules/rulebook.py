@@ -7,14 +7,15 @@ enabled never holds, and puts nothing out of force. Nothing here is decided by t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
-from engine.calendar import day_of_date
+from engine.calendar import date_of_day, day_of_date
 from engine.rules.kinds import Rule, RuleHead
 from engine.rules.reading import Fault, Instrument, Placed, RulesInvalid
 
+K = TypeVar("K", bound=Hashable)
 R = TypeVar("R", bound=RuleHead)
 
 
@@ -125,6 +126,21 @@ class Rulebook:
                 if version.last_day is not None:
                     days.add(version.last_day + 1)
         return sorted(days)
+
+
+def one_each(rules: Iterable[tuple[K, R]], day: int) -> dict[K, R]:
+    """Return rules of a day by what they are about.
+
+    Raises:
+      RulesInvalid: two of them are about the same.
+    """
+    found: dict[K, R] = {}
+    for key, rule in rules:
+        other = found.setdefault(key, rule)
+        if other is not rule:
+            what = f"on {date_of_day(day)} it says what {other.version} says as well"
+            raise RulesInvalid([Fault("rules", 0, rule.version, what)])
+    return found
 
 
 def _version(placed: Placed, instrument: Instrument) -> Version:

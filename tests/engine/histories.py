@@ -139,7 +139,7 @@ class Teller:
     def top_up(self) -> TopUp:
         legs: tuple[Leg, ...] = ("both", "both", "both", "bank", "chip")
         leg = self.chance.choice(legs)
-        fee_rp = self.chance.choice((0, 0, 0, 3))
+        fee_rp = self.chance.choice((0, 0, 0, 3, 4, 6))
         bank = self.one_of("dki dki dki bca bca n*body")
         amount_rp, proof = self.amount_rp(), self.proof()
         return TopUp(self.card(), amount_rp, bank, fee_rp, leg, self.programme(), proof)

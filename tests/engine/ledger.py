@@ -16,7 +16,7 @@ from engine.fares.tariff import Tariffs
 from engine.moment import Moment
 from engine.rules.purses import PurseLimits, PurseRules
 from engine.transaction import Entry, Intent, Transaction
-from tests.engine.programmes import PROGRAMMES
+from tests.engine.programmes import FEES, PROGRAMMES
 from tests.engine.rules_here import LAW
 
 WIB = timezone(timedelta(hours=7))
@@ -32,6 +32,7 @@ RULES = PurseRules(
         "rice": replace(_LIMITS, rule="test.rice", spend_month_rp=20, receive_month_rp=50),
     },
     of_programmes=PROGRAMMES,
+    top_up_fees=FEES,
 )
 """Small figures, all different: rupiah that a reader adds up in the head."""
 

@@ -23,6 +23,7 @@ LIMITS: Final = {
     Reason.DAY_LIMIT,
     Reason.MONTH_LIMIT,
     Reason.RECEIVE_LIMIT,
+    Reason.FEE_TOO_HIGH,
 }
 
 
@@ -83,5 +84,12 @@ def _broken_by_receiving(
         Reason.ABOVE_CEILING: limits.ceiling_rp is not None and balance_rp > limits.ceiling_rp,
         Reason.RECEIVE_LIMIT: limits.receive_month_rp is not None
         and received_rp + intent.amount_rp > limits.receive_month_rp,
+        Reason.FEE_TOO_HIGH: not intent.purse and intent.fee_rp > _fee_rp_max(figures, intent),
     }
     return {reason for reason, is_broken in broken.items() if is_broken}
+
+
+def _fee_rp_max(figures: Figures, intent: TopUp) -> int:
+    if figures.bank.get(intent.card) != intent.bank:
+        return 5
+    return 3 if intent.amount_rp <= 60 else 4

@@ -1,4 +1,4 @@
-"""Programmes that the tests grant: small figures, and none that a law knows."""
+"""Rules of programmes and fees of the tests: small figures, and none that a law knows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from datetime import date
 from typing import Final
 
 from engine.calendar import day_of_date
+from engine.rules.kinds import TopUpFee
 from engine.rules.programmes import ProgrammeRules, programme_rules
+from engine.rules.purses import top_up_fees
 from engine.rules.rulebook import Rulebook
 from tests.engine.rules.written import rule, written
 
@@ -27,18 +29,26 @@ per_month = 1
 items = [{ name = "rice", what = "beras", price_rp = 5 }]
 """
 
-PROGRAMMES: Final[ProgrammeRules] = programme_rules(
-    Rulebook(
-        [
-            written(
-                "test",
-                rule("test.ride", "free_ride", _RIDE),
-                rule("test.sd", "allowance", _LEVEL.format("sd", "month", 70, 20)),
-                rule("test.lkp", "allowance", _LEVEL.format("lkp", "semester", 120, 0)),
-                rule("test.quota", "item_quota", _FOOD),
-            )
-        ]
-    ),
-    day_of_date(date(2024, 1, 1)),
+_ON_US: Final = 'channel = "on_us"\nsteps = [{ up_to_rp = 60, fee_rp = 3 }, { fee_rp = 4 }]'
+_OFF_US: Final = 'channel = "off_us"\nsteps = [{ fee_rp = 5 }]'
+
+_BOOK: Final = Rulebook(
+    [
+        written(
+            "test",
+            rule("test.ride", "free_ride", _RIDE),
+            rule("test.sd", "allowance", _LEVEL.format("sd", "month", 70, 20)),
+            rule("test.lkp", "allowance", _LEVEL.format("lkp", "semester", 120, 0)),
+            rule("test.quota", "item_quota", _FOOD),
+            rule("test.on_us", "top_up_fee", _ON_US),
+            rule("test.off_us", "top_up_fee", _OFF_US),
+        )
+    ]
 )
+_DAY: Final = day_of_date(date(2024, 1, 1))
+
+PROGRAMMES: Final[ProgrammeRules] = programme_rules(_BOOK, _DAY)
 """Of kjp there is Rp90 a month for sd, and Rp120 a semester for lkp."""
+
+FEES: Final[dict[str, TopUpFee]] = top_up_fees(_BOOK, _DAY)
+"""Rp3 for up to Rp60 at the card's own bank and Rp4 above, Rp5 elsewhere."""

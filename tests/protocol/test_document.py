@@ -34,6 +34,7 @@ from engine.rules.kinds import (
     JourneyRule,
     PurseLimit,
     TableFare,
+    TopUpFee,
     Waiver,
 )
 from engine.transaction import Entry, Intent, Transaction
@@ -123,7 +124,7 @@ def test_results_are_those_of_the_program() -> None:
 
 
 APPLIED = (
-    *(PurseLimit, FlatFare, TableFare, DistanceFare, IntegratedFare),
+    *(PurseLimit, TopUpFee, FlatFare, TableFare, DistanceFare, IntegratedFare),
     *(JourneyRule, FareCap, FreeRide, Allowance, ItemQuota, Waiver),
 )
 """Kinds of rules that decisions cite."""

@@ -81,7 +81,7 @@ parts: st.SearchStrategy[Part] = st.one_of(
     ),
     st.builds(Purchase, cards, _amounts, st.just("kiosk"), purse=_programmes, proof=_proofs),
     st.builds(
-        *(TopUp, cards, _amounts, st.just("dki"), st.sampled_from([0, 1000])),
+        *(TopUp, cards, _amounts, st.sampled_from(["dki", "bca"]), st.sampled_from([0, 1000])),
         *(st.sampled_from(["both", "bank", "chip"]), _programmes, _proofs),
     ),
     st.builds(Subsidy, st.sampled_from(["kjp", "kls"]), _operators, _amounts),

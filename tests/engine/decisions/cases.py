@@ -100,6 +100,10 @@ TOP_UPS: Final = [
     Case(TopUp("A", 5, "dki", 0, "bank", "kjp"), "funds_mixed", FUNDS, "leg", 60),
     Case(TopUp("M", 5, purse="one-more"), "purse_limit", STATUS, "purse"),
     Case(TopUp("A", 5, purse="k p"), "account_name", NAME, "purse"),
+    Case(TopUp("A", 60, "dki", 4), "fee_too_high", "test.on_us@2019-01-01", "fee_rp", 100),
+    Case(TopUp("A", 61, "dki", 5), "fee_too_high", "test.on_us@2019-01-01", "fee_rp", 100),
+    Case(TopUp("A", 5, "bca", 6), "fee_too_high", "test.off_us@2019-01-01", "fee_rp", 100),
+    Case(TopUp("A", 5, "dki", 4, "bank"), "fee_too_high", "test.on_us@2019-01-01", "fee_rp", 100),
     Case(TopUp("A", 5, ""), "account_name", NAME, "bank", 100),
     Case(TopUp("A", 5, "d/i", leg="bank"), "account_name", NAME, "bank", 100),
     Case(TopUp("A", 5, "new"), "account_limit", NAME, "bank", 100),
@@ -295,7 +299,7 @@ CASES: Final = [
 _STATUS = "card_unknown card_blocked card_closed card_replaced"
 _ACCOUNT = "account_name account_limit"
 _SPENDING = f"{_STATUS} {_ACCOUNT} medium_is_stored purse_unknown below_floor day_limit month_limit"
-_TOP_UP = f"{_STATUS} {_ACCOUNT} funds_mixed purse_limit above_ceiling receive_limit"
+_TOP_UP = f"{_STATUS} {_ACCOUNT} funds_mixed fee_too_high purse_limit above_ceiling receive_limit"
 _RETURN = "original_unknown not_returnable amount_exceeded card_closed card_replaced above_ceiling"
 
 REASONS: Final[dict[type[Intent], str]] = {

@@ -7,7 +7,7 @@ from copy import deepcopy
 import pytest
 from msgspec.structs import replace
 
-from engine.accounts import SUSPENSE
+from engine.accounts import FEES, SUSPENSE
 from engine.book import Book
 from engine.decisions import checks, grants, returns
 from engine.errors import Reason
@@ -89,7 +89,8 @@ def test_what_an_authorisation_is_refused_for_is_filed_with_an_advice(
     assert entry.posted
     assert case.reason in entry.exceptions
     credit_rp = sum(amount_rp for _, _, amount_rp in entry.postings if amount_rp > 0)
-    assert credit_rp == case.intent.amount_rp
+    fee_rp = sum(amount_rp for kind, _, amount_rp in entry.postings if kind == FEES)
+    assert credit_rp == case.intent.amount_rp + fee_rp
     if any(kind == SUSPENSE for kind, _, _ in entry.postings):
         homeless = {Reason.ACCOUNT_NAME, Reason.ACCOUNT_LIMIT, Reason.PURSE_LIMIT}
         assert homeless & set(entry.exceptions)

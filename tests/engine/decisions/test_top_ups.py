@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from engine.accounts import (
     BANK_IN_TRANSIT,
@@ -141,3 +142,26 @@ def test_the_sum_of_a_month_is_limited_and_starts_anew_with_the_next() -> None:
     assert ledger.send(TopUp("P", 1, "dki")).reason is Reason.RECEIVE_LIMIT
     ledger.wait(1)
     ledger.done(TopUp("P", 1, "dki"))
+
+
+def test_a_top_up_may_be_split_to_cost_less() -> None:
+    ledger = prepared()
+    assert ledger.send(TopUp("P", 120, "dki", 5)).reason is Reason.FEE_TOO_HIGH
+    ledger.done(TopUp("P", 120, "dki", 4))
+    ledger.done(*[TopUp("P", 30, "dki", 3)] * 2)
+
+
+def test_without_a_rule_of_the_day_a_fee_has_no_limit() -> None:
+    ledger = prepared()
+    ledger.rules = replace(ledger.rules, top_up_fees={})
+    ledger.done(TopUp("A", 5, "dki", 5000))
+
+
+def test_a_fee_that_is_too_high_is_taken_by_an_advice_and_filed() -> None:
+    entry = prepared().send(TopUp("S", 5, "dki", 4, proof=PROOF))
+    assert entry.exceptions == (Reason.FEE_TOO_HIGH,)
+    assert entry.postings == (
+        (BANK_SETTLEMENT, "dki", -9),
+        (PURSE, "S", 5),
+        (FEES, "top_up", 4),
+    )

@@ -21,7 +21,7 @@ from engine.rules.kinds import (
     TopUpFee,
     Waiver,
 )
-from tests.engine.rules_here import RULEBOOK
+from tests.engine.rules_here import LAW, RULEBOOK
 from tests.reference import reference
 
 NOW = day_of_date(date(2025, 12, 1))
@@ -105,6 +105,10 @@ def test_top_ups_of_up_to_200_000_are_free_at_the_cards_own_bank() -> None:
         fee.channel: [(step.up_to_rp, step.fee_rp) for step in fee.steps]
         for fee in RULEBOOK.of_kind(TopUpFee, NOW)
     }
+    on_us, off_us = (LAW.purses_on(NOW).top_up_fees[channel] for channel in ("on_us", "off_us"))
+    asked = (1, 200_000, 200_001, 2_000_000)
+    assert [on_us.most_rp(amount_rp) for amount_rp in asked] == [0, 0, 750, 750]
+    assert [off_us.most_rp(amount_rp) for amount_rp in asked] == [1_500] * 4
     assert fees == {"on_us": [(200_000, 0), (None, 750)], "off_us": [(None, 1_500)]}
 
 

@@ -11,7 +11,7 @@ from engine.rules.purses import purse_rules
 from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook
 from tests.engine.ledger import RULES, wib_ms
-from tests.engine.rules.written import limit, written
+from tests.engine.rules.written import limit, rule, written
 from tests.engine.rules_here import LAW
 
 EVERY = (limit("unregistered"), limit("registered"), limit("programme"))
@@ -67,7 +67,7 @@ def test_every_purse_that_a_card_has_needs_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("programme", "registered", "rule"),
+    ("programme", "registered", "version"),
     [
         ("", False, "test.unregistered"),
         ("", True, "test.registered"),
@@ -77,6 +77,19 @@ def test_every_purse_that_a_card_has_needs_a_limit() -> None:
     ],
 )
 def test_limits_go_by_programme_and_else_by_registration(
-    programme: str, *, registered: bool, rule: str
+    programme: str, *, registered: bool, version: str
 ) -> None:
-    assert RULES.limits_of(programme, registered=registered).rule == rule
+    assert RULES.limits_of(programme, registered=registered).rule == version
+
+
+def test_a_fee_has_a_limit_from_the_first_day_of_its_rule() -> None:
+    first = day_of_date(date(2017, 10, 20))
+    assert LAW.purses_on(first - 1).top_up_fees == {}
+    assert LAW.purses_on(first).top_up_fees.keys() == {"on_us", "off_us"}
+
+
+def test_two_rules_for_the_fees_of_a_channel_are_refused() -> None:
+    figures = 'channel = "on_us"\nsteps = [{ fee_rp = 1 }]'
+    fees = [rule(f"fee.{name}", "top_up_fee", figures) for name in ("one", "two")]
+    with pytest.raises(RulesInvalid, match=r"fee\.one@2019-01-01 says as well"):
+        purse_rules(Rulebook([written("a", *EVERY, *fees)]))
