@@ -28,6 +28,7 @@ class Reason(StrEnum):
     """
 
     NONE = ""
+    ABOVE_ALLOWANCE = "above_allowance"  # a programme gives this group less
     ABOVE_CEILING = "above_ceiling"  # the purse would hold more than it may
     ACCOUNT_LIMIT = "account_limit"  # no room for another account of this kind
     ACCOUNT_NAME = "account_name"  # no account can have this name

@@ -71,7 +71,28 @@ def _doubts(
     purse = purse_now(card, intent.purse)
     if reason := receive_refusal(purse, intent.amount_rp, limits, now):
         doubts.append((reason, limits.rule, "amount_rp"))
+    if intent.purse and card is not None and card.grants:
+        doubts += _allowance_doubts(card, now, intent)
     return doubts
+
+
+def _allowance_doubts(card: Card, now: Moment, intent: TopUp) -> list[Doubt]:
+    """Return the doubt about more money than the programme gives to the group of the card.
+
+    What is given for a semester comes at once, and nothing tells when the last one began.
+    """
+    granted = card.grant_of(intent.purse, now.day)
+    if granted is None:
+        return []
+    rule = now.rules.of_programmes.allowances.get((granted.programme, granted.group))
+    if rule is None:
+        return []
+    purse = purse_now(card, intent.purse)
+    before_rp = purse.received_month_rp if purse.month == now.month else 0
+    counted_rp = intent.amount_rp + (before_rp if rule.every == "month" else 0)
+    if counted_rp <= rule.most_rp:
+        return []
+    return [(Reason.ABOVE_ALLOWANCE, rule.version, "amount_rp")]
 
 
 def _fee_doubts(card: Card | None, now: Moment, intent: TopUp) -> list[Doubt]:

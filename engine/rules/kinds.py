@@ -336,6 +336,11 @@ class Allowance(RuleHead, frozen=True, kw_only=True, tag="allowance"):
                 text = f"routine_rp and periodic_rp are {sum_rp}, amount_rp is {self.amount_rp}"
                 raise ValueError(text)
 
+    @property
+    def most_rp(self) -> int:
+        """The most that comes onto a card at a time: a school may be paid from it as well."""
+        return self.amount_rp + self.tuition_rp
+
 
 class SpendingList(RuleHead, frozen=True, kw_only=True, tag="spending_list"):
     """What the money of a programme may be spent on, and where."""

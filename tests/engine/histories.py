@@ -67,6 +67,9 @@ OPENING: Final = (
     TopUp("A", 90, purse="kjp"),
     TopUp("B", 80, purse="food"),
     TopUp("B", 40, purse="rice"),
+    Grant("A", "kjp", "sd", "citra", START_DAY, START_DAY + 300),
+    Grant("S", "kjp", "lkp", "dewi", START_DAY, START_DAY + 300),
+    Grant("B", "ride", "elderly", "ani", START_DAY, START_DAY + 99),
 )
 
 
@@ -94,11 +97,11 @@ class Teller:
             (4, self.adjustment),
             (2, self.issue),
             (2, lambda: Block(self.card(), "lost")),
-            (4, lambda: Unblock(self.card(), "found")),
+            (6, lambda: Unblock(self.card(), "found")),
             (1, lambda: Replace(self.card(), self.one_of("NMOP?"))),
             (1, lambda: Close(self.card())),
-            (10, self.grant),
-            (5, lambda: Revoke(self.card(), self.one_of("ride ride kjp"), "sold")),
+            (7, self.grant),
+            (3, lambda: Revoke(self.card(), self.one_of("ride ride kjp"), "sold")),
         )
 
     def one_of(self, choices: str) -> str:
@@ -110,7 +113,7 @@ class Teller:
 
     def programme(self) -> str:
         """Return a programme, or as a rule none."""
-        purses = ["", "", "", "", "kjp", "kjp", "food", "rice", "new", "no*purse"]
+        purses = ["", "", "", "", "kjp", "kjp", "food", "rice", "rice", "new", "no*purse"]
         return self.chance.choice(purses)
 
     def amount_rp(self) -> int:
@@ -141,8 +144,10 @@ class Teller:
         leg = self.chance.choice(legs)
         fee_rp = self.chance.choice((0, 0, 0, 3, 4, 6))
         bank = self.one_of("dki dki dki bca bca n*body")
-        amount_rp, proof = self.amount_rp(), self.proof()
-        return TopUp(self.card(), amount_rp, bank, fee_rp, leg, self.programme(), proof)
+        amount_rp, proof, purse = self.amount_rp(), self.proof(), self.programme()
+        if purse == "kjp" and self.chance.random() < 0.3:
+            proof = b"mac"
+        return TopUp(self.card(), amount_rp, bank, fee_rp, leg, purse, proof)
 
     def subsidy(self) -> Subsidy:
         return Subsidy(self.one_of("kjp kjp food n*body"), self.operator(), self.amount_rp())
@@ -190,7 +195,9 @@ class Teller:
         return Issue(self.card(), medium, bank, self.chance.random() < 0.5)
 
     def grant(self) -> Grant:
-        programme, group = self.one_of("ride/elderly ride/worker ride/sd kjp/sd bus/sd").split("/")
+        programme, group = self.one_of(
+            "ride/elderly ride/worker ride/sd kjp/sd kjp/lkp bus/sd"
+        ).split("/")
         since_day = START_DAY + self.chance.choice((0, 0, 1, 2, 3))
         until_day = since_day + self.chance.choice((-1, 0, 0, 1, 2, 150, 300))
         holder = self.one_of("ani ani budi budi b*di")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from engine.errors import Reason
@@ -24,6 +25,7 @@ LIMITS: Final = {
     Reason.MONTH_LIMIT,
     Reason.RECEIVE_LIMIT,
     Reason.FEE_TOO_HIGH,
+    Reason.ABOVE_ALLOWANCE,
 }
 
 
@@ -84,6 +86,7 @@ def _broken_by_receiving(
         Reason.ABOVE_CEILING: limits.ceiling_rp is not None and balance_rp > limits.ceiling_rp,
         Reason.RECEIVE_LIMIT: limits.receive_month_rp is not None
         and received_rp + intent.amount_rp > limits.receive_month_rp,
+        Reason.ABOVE_ALLOWANCE: _above_allowance(figures, intent, when, received_rp),
         Reason.FEE_TOO_HIGH: not intent.purse and intent.fee_rp > _fee_rp_max(figures, intent),
     }
     return {reason for reason, is_broken in broken.items() if is_broken}
@@ -93,3 +96,13 @@ def _fee_rp_max(figures: Figures, intent: TopUp) -> int:
     if figures.bank.get(intent.card) != intent.bank:
         return 5
     return 3 if intent.amount_rp <= 60 else 4
+
+
+def _above_allowance(figures: Figures, intent: TopUp, when: date, received_rp: int) -> bool:
+    granted = figures.grants.get((intent.card, intent.purse))
+    today = when.toordinal() - 719163
+    if granted is None or not granted.since_day <= today <= granted.until_day:
+        return False
+    if granted.group == "sd":
+        return received_rp + intent.amount_rp > 90
+    return granted.group == "lkp" and intent.amount_rp > 120

@@ -184,6 +184,16 @@ def granted_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(grants, "_is_elsewhere", lambda *_: False)
 
 
+def any_allowance(patch: pytest.MonkeyPatch) -> None:
+    """A programme gives to a group whatever is asked for."""
+    patch.setattr(top_ups, "_allowance_doubts", lambda *_: [])
+
+
+def any_fee(patch: pytest.MonkeyPatch) -> None:
+    """A bank takes what it likes for a top-up."""
+    patch.setattr(top_ups, "_fee_doubts", lambda *_: [])
+
+
 def forgotten_advices(patch: pytest.MonkeyPatch) -> None:
     """What advices took from a card before it took over from another one is forgotten."""
     successor = advance.successor
@@ -228,6 +238,8 @@ PLANTS: Final[list[Plant]] = [
     grants_left_behind,
     holder_left_behind,
     granted_twice,
+    any_allowance,
+    any_fee,
     forgotten_advices,
     programme_pays_the_fee,
     unfiled_advice,

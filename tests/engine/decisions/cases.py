@@ -113,6 +113,7 @@ TOP_UPS: Final = [
     Case(TopUp("A", 101, "dki"), "above_ceiling", PLAIN, "amount_rp", 100),
     Case(TopUp("A", 101, "dki", leg="bank"), "above_ceiling", PLAIN, "amount_rp", 100),
     Case(TopUp("A", 61, purse="food"), "above_ceiling", "test.food", "amount_rp", 30),
+    Case(TopUp("G", 91, purse="kjp"), "above_allowance", "test.sd@2019-01-01", "amount_rp"),
     Case(TopUp("R", 21, purse="rice"), "receive_limit", "test.rice", "amount_rp", 30),
 ]
 BETWEEN: Final = [
@@ -288,7 +289,7 @@ GRANTS: Final = [
     Case(Revoke("X", "ride", "x"), "card_closed", STATUS, "card"),
     Case(Revoke("O", "ride", "x"), "card_replaced", STATUS, "card"),
     Case(Revoke("A", "ride", "x"), "not_granted", "grant", "programme", 100),
-    Case(Revoke("G", "kjp", "x"), "not_granted", "grant", "programme"),
+    Case(Revoke("G", "food", "x"), "not_granted", "grant", "programme"),
 ]
 
 CASES: Final = [
@@ -299,7 +300,10 @@ CASES: Final = [
 _STATUS = "card_unknown card_blocked card_closed card_replaced"
 _ACCOUNT = "account_name account_limit"
 _SPENDING = f"{_STATUS} {_ACCOUNT} medium_is_stored purse_unknown below_floor day_limit month_limit"
-_TOP_UP = f"{_STATUS} {_ACCOUNT} funds_mixed fee_too_high purse_limit above_ceiling receive_limit"
+_TOP_UP = (
+    f"{_STATUS} {_ACCOUNT} funds_mixed fee_too_high purse_limit"
+    " above_ceiling receive_limit above_allowance"
+)
 _RETURN = "original_unknown not_returnable amount_exceeded card_closed card_replaced above_ceiling"
 
 REASONS: Final[dict[type[Intent], str]] = {

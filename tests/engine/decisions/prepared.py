@@ -33,7 +33,7 @@ def prepared() -> Ledger:
     S stored; D stored, in debt with Rp5; P poor: nothing on it; B blocked, with Rp60 of kjp;
     X closed; O replaced by N, with Rp200; U and V heard of through advices, at -5, V with Rp5 of
     kjp; H with Rp30 held; E with Rp30 left of Rp60 held; F with as many holds as fit; M with as
-    many purses as fit; G poor, and granted rides to the elderly ani for three days.
+    many purses as fit; G poor: rides and kjp of the level sd are granted to ani for three days.
     """
     ledger = Ledger()
     for name in "ARSDPBXOHEFMG":
@@ -53,6 +53,7 @@ def prepared() -> Ledger:
         ledger.done(TopUp("M", 1, purse=f"programme-{number}"))
     today = day_of(ledger.now_ms)
     ledger.done(Grant("G", "ride", "elderly", "ani", today, today + 2))
+    ledger.done(Grant("G", "kjp", "sd", "ani", today, today + 2))
     _hold(ledger)
     _end(ledger)
     _spend(ledger)

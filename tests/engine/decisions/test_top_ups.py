@@ -17,7 +17,8 @@ from engine.accounts import (
 )
 from engine.calendar import DAY_MS
 from engine.errors import Reason
-from engine.transaction import Purchase, TopUp
+from engine.limits import DAY_MAX
+from engine.transaction import Grant, Issue, Purchase, Revoke, TopUp, Unblock
 from tests.engine.decisions.prepared import PROOF, prepared
 from tests.engine.ledger import wib_ms
 
@@ -165,3 +166,48 @@ def test_a_fee_that_is_too_high_is_taken_by_an_advice_and_filed() -> None:
         (PURSE, "S", 5),
         (FEES, "top_up", 4),
     )
+
+
+def test_a_programme_gives_a_level_so_much_a_month() -> None:
+    ledger = prepared()
+    ledger.now_ms = wib_ms(2024, 1, 17)
+    ledger.done(TopUp("G", 50, purse="kjp"), TopUp("G", 40, purse="kjp"))
+    refusal = ledger.send(TopUp("G", 1, purse="kjp"))
+    assert (refusal.reason, refusal.rule, refusal.detail, refusal.balance_rp) == (
+        *(Reason.ABOVE_ALLOWANCE, "test.sd@2019-01-01", "amount_rp", 90),
+    )
+    ledger.wait(DAY_MS)
+    ledger.done(TopUp("G", 1000, purse="kjp"))
+
+
+def test_what_a_level_may_have_begins_anew_with_the_month() -> None:
+    ledger = prepared()
+    ledger.done(Grant("A", "kjp", "sd", "budi", 0, DAY_MAX), TopUp("A", 30, purse="kjp"))
+    assert ledger.send(TopUp("A", 1, purse="kjp")).reason is Reason.ABOVE_ALLOWANCE
+    ledger.now_ms = wib_ms(2024, 2, 1)
+    ledger.done(TopUp("A", 90, purse="kjp"))
+    assert ledger.send(TopUp("A", 1, purse="kjp")).reason is Reason.ABOVE_ALLOWANCE
+
+
+def test_what_is_given_for_a_semester_is_looked_at_one_by_one() -> None:
+    ledger = prepared()
+    ledger.done(Grant("A", "kjp", "lkp", "budi", 0, DAY_MAX))
+    ledger.done(*[TopUp("A", 120, purse="kjp")] * 2)
+    refusal = ledger.send(TopUp("A", 121, purse="kjp"))
+    assert (refusal.reason, refusal.rule) == (Reason.ABOVE_ALLOWANCE, "test.lkp@2019-01-01")
+
+
+def test_only_the_programme_that_gives_allowances_is_limited_by_them() -> None:
+    ledger = prepared()
+    ledger.done(TopUp("G", 500, purse="ride"), TopUp("G", 500, purse="other"))
+    ledger.done(Grant("B", "kjp", "sd", "budi", 0, DAY_MAX), Unblock("B", "found"))
+    ledger.done(Revoke("B", "kjp", "left school"), TopUp("B", 500, purse="kjp"))
+
+
+def test_more_than_an_allowance_is_filed_with_an_advice() -> None:
+    ledger = prepared()
+    ledger.done(Issue("K", "stored", "dki"), Grant("K", "kjp", "sd", "budi", 0, DAY_MAX))
+    entry = ledger.send(TopUp("K", 91, purse="kjp", proof=PROOF))
+    assert (entry.posted, entry.exceptions) == (True, (Reason.ABOVE_ALLOWANCE,))
+    assert entry.rule == "test.sd@2019-01-01"
+    assert ledger.balance_rp("K", "kjp") == 91
