@@ -29,6 +29,7 @@ from engine.transaction import (
     Entry,
     Grant,
     Hold,
+    Identify,
     Intent,
     Issue,
     Post,
@@ -239,4 +240,5 @@ _CHANGES: Final[dict[type[Intent], Callable[[Card, Entry], Card]]] = {
     Void: _released,
     Grant: _granted,
     Revoke: _revoked,
+    Identify: lambda card, _: replace(card, registered=True),
 }

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     CARD_EXISTS = "card_exists"  # the name of the new card is taken
     CARD_NOT_BLOCKED = "card_not_blocked"
     CARD_QUARANTINED = "card_quarantined"  # the card's handler failed; an operator looks into it
+    CARD_REGISTERED = "card_registered"  # its holder is known already
     CARD_REPLACED = "card_replaced"
     CARD_UNKNOWN = "card_unknown"  # no card of this name was issued
     CLOCK_AHEAD = "clock_ahead"  # it says that it happens later than now

@@ -273,6 +273,16 @@ class Revoke(_Intent, frozen=True, tag="revoke"):
     reason: Text
 
 
+class Identify(_Intent, frozen=True, tag="identify"):
+    """The bank of a card has learnt who holds it: the limits of a registered card hold from now on.
+
+    The holder is a pseudonym, as in a grant.
+    """
+
+    card: Name
+    holder: Name
+
+
 Intent: TypeAlias = (
     Tap
     | Purchase
@@ -293,6 +303,7 @@ Intent: TypeAlias = (
     | Void
     | Grant
     | Revoke
+    | Identify
 )
 
 

@@ -21,6 +21,7 @@ from engine.transaction import (
     Entry,
     Grant,
     Group,
+    Identify,
     Intent,
     Part,
     Purchase,
@@ -77,7 +78,7 @@ def _redacted(intent: Intent, pseudonym: Pseudonym) -> Intent:
             return Replace(pseudonym(intent.card), pseudonym(intent.new_card))
         case Block() | Unblock() | Revoke():
             return replace(intent, card=pseudonym(intent.card), reason=MARK)
-        case Grant():
+        case Grant() | Identify():
             return replace(intent, card=pseudonym(intent.card), holder=MARK)
         case Tap() | Purchase() | TopUp():
             return _part(intent, pseudonym)

@@ -15,6 +15,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Post,
     Purchase,
     Refund,
@@ -71,7 +72,7 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
         return [(part.card, part.purse) for part in parts[-1:]]
     if isinstance(intent, Tap | Purchase | TopUp | Hold):
         return [(intent.card, intent.purse)]
-    if isinstance(intent, Block | Unblock | Close | Grant | Revoke):
+    if isinstance(intent, Block | Unblock | Close | Grant | Revoke | Identify):
         return [(intent.card, "")] if intent.card else []
     if isinstance(intent, Replace):
         return [(intent.new_card, "")]

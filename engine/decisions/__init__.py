@@ -28,6 +28,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Intent,
     Issue,
     Post,
@@ -102,7 +103,7 @@ def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdic
             return decide_held(book, card, now, intent)
         case Adjustment():
             return decide_adjustment(book, card, now, intent)
-        case Issue() | Block() | Unblock() | Replace() | Close():
+        case Issue() | Block() | Unblock() | Replace() | Close() | Identify():
             return decide_life(book, card, now, intent)
         case Grant() | Revoke():
             return decide_entitlement(book, card, now, intent)

@@ -1,4 +1,4 @@
-"""The life of a card: issued, blocked, unblocked, replaced, closed."""
+"""The life of a card: issued, blocked, unblocked, registered, replaced, closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.decisions.checks import account_refusal, card_refusal, living, purse
 from engine.errors import Reason
 from engine.limits import PURSES_PER_CARD_MAX
 from engine.moment import Moment
-from engine.transaction import Block, Close, Issue, Replace, Unblock
+from engine.transaction import Block, Close, Identify, Issue, Replace, Unblock
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
 
 
@@ -26,7 +26,7 @@ def decide_life(
     book: Book,
     card: Card | None,
     now: Moment,
-    intent: Issue | Block | Unblock | Replace | Close,
+    intent: Issue | Block | Unblock | Replace | Close | Identify,
 ) -> Verdict:
     """Decide a step in the life of a card."""
     match intent:
@@ -36,6 +36,8 @@ def decide_life(
             return _in_status(card, CardStatus.ACTIVE, Reason.NONE)
         case Unblock():
             return _in_status(card, CardStatus.BLOCKED, Reason.CARD_NOT_BLOCKED)
+        case Identify():
+            return _identify(card, intent)
         case Replace():
             return _replace(book, card, intent)
         case Close():
@@ -61,6 +63,19 @@ def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verd
     if card is not None and card.status is status:
         return Verdict((), balance_rp)
     return refused(card_refusal(card) or otherwise, CARD_RULE, "card", balance_rp=balance_rp)
+
+
+def _identify(card: Card | None, intent: Identify) -> Verdict:
+    # A blocked card too: its holder may have come to the bank because of that.
+    alive = living(card)
+    if isinstance(alive, Verdict):
+        return alive
+    balance_rp = alive.main.balance_rp
+    if not is_name(intent.holder):
+        return refused(Reason.ACCOUNT_NAME, ACCOUNT_RULE, "holder", balance_rp=balance_rp)
+    if alive.registered:
+        return refused(Reason.CARD_REGISTERED, CARD_RULE, "card", balance_rp=balance_rp)
+    return Verdict((), balance_rp)
 
 
 def _replace(book: Book, card: Card | None, intent: Replace) -> Verdict:

@@ -30,6 +30,7 @@ IntentName: TypeAlias = Literal[
     "void",
     "grant",
     "revoke",
+    "identify",
 ]
 """The name of an intent, as it stands at its beginning."""
 

@@ -20,6 +20,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Issue,
     Post,
     Purchase,
@@ -235,6 +236,8 @@ class Auditor:
                 figures.end_grants(card)
             case Grant():
                 figures.grant(intent)
+            case Identify():
+                figures.registered[card] = True
             case Revoke():
                 del figures.grants[card, intent.programme]
             case Replace():
@@ -329,6 +332,10 @@ class Auditor:
         demand(purses == ours, "the purses are not the sum of the entries", entry)
         for original, returned_rp in figures.returned.items():
             demand(book.returned.get(original) == returned_rp, "a return is forgotten", entry)
+        today = _numbers(entry.decided_ms)[0]
+        for (name, programme), granted in figures.grants.items():
+            found = book.holders.get(f"{programme}/{granted.holder}")
+            demand(found == name or granted.until_day < today, "a holder is forgotten", entry)
         for name, status in figures.status.items():
             self._compare_card(entry, book, name, status)
 
@@ -339,6 +346,8 @@ class Auditor:
         if card is None:
             raise Violation(f"card {name} is gone: {entry}")
         demand(card.status is status, f"{name} is not {status}", entry)
+        registered = figures.registered.get(name, False)
+        demand(card.registered is registered, f"{name} is registered, or is not", entry)
         held = {
             identity
             for identity, hold in figures.holds.items()

@@ -22,6 +22,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Issue,
     Post,
     Purchase,
@@ -264,7 +265,7 @@ class Figures:
                 return self._returned_lines(intent)
             case Close() | Replace():
                 return self._ending_lines(intent)
-            case Issue() | Block() | Unblock() | Hold() | Void() | Grant() | Revoke():
+            case Issue() | Block() | Unblock() | Hold() | Void() | Grant() | Revoke() | Identify():
                 return Counter()
 
     def returned_part(self, intent: Reversal | Refund) -> Net:

@@ -25,6 +25,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Intent,
     Issue,
     MediumName,
@@ -69,6 +70,7 @@ OPENING: Final = (
     TopUp("B", 40, purse="rice"),
     Grant("A", "kjp", "sd", "citra", START_DAY, START_DAY + 300),
     Grant("S", "kjp", "lkp", "dewi", START_DAY, START_DAY + 300),
+    Grant("A", "ride", "worker", "budi", START_DAY, START_DAY + 99),
     Grant("B", "ride", "elderly", "ani", START_DAY, START_DAY + 99),
 )
 
@@ -101,6 +103,7 @@ class Teller:
             (1, lambda: Replace(self.card(), self.one_of("NMOP?"))),
             (1, lambda: Close(self.card())),
             (7, self.grant),
+            (1, lambda: Identify(self.card(), self.one_of("ani budi b*di"))),
             (3, lambda: Revoke(self.card(), self.one_of("ride ride kjp"), "sold")),
         )
 
@@ -196,11 +199,11 @@ class Teller:
 
     def grant(self) -> Grant:
         programme, group = self.one_of(
-            "ride/elderly ride/worker ride/sd kjp/sd kjp/lkp bus/sd"
+            "ride/elderly ride/worker ride/worker kjp/sd kjp/lkp bus/sd"
         ).split("/")
         since_day = START_DAY + self.chance.choice((0, 0, 1, 2, 3))
         until_day = since_day + self.chance.choice((-1, 0, 0, 1, 2, 150, 300))
-        holder = self.one_of("ani ani budi budi b*di")
+        holder = self.one_of("ani ani ani budi budi budi b*di")
         return Grant(self.card(), programme, group, holder, since_day, until_day)
 
     def wait(self, now_ms: int) -> int:

@@ -18,6 +18,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Intent,
     Issue,
     Part,
@@ -97,6 +98,7 @@ INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
     Void: st.builds(Void, names, names, counters),
     Grant: st.builds(Grant, names, names, names, names, days, days),
     Revoke: st.builds(Revoke, names, names, texts),
+    Identify: st.builds(Identify, names, names),
 }
 """A strategy for each kind of intent."""
 

@@ -24,6 +24,7 @@ from engine.transaction import (
     Close,
     Entry,
     Group,
+    Identify,
     Issue,
     Replace,
     Reversal,
@@ -36,7 +37,7 @@ from tests.engine.histories import STEPS_MAX, play
 
 SEEDS: Final = 200
 
-Life: TypeAlias = Issue | Block | Unblock | Replace | Close
+Life: TypeAlias = Issue | Block | Unblock | Replace | Close | Identify
 Plant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
 
 

@@ -18,6 +18,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Intent,
     Issue,
     Post,
@@ -140,6 +141,7 @@ def _intents(terminal: str) -> Iterator[Sample]:
     yield Sample(Unblock("C", "found"))
     yield Sample(Replace("C", "D"))
     yield Sample(Close("C"))
+    yield Sample(Identify("C", "p"))
     yield Sample(Grant("C", "free_ride", "elderly", "p", 1, 2))
     yield Sample(Revoke("C", "free_ride", "sold"))
     yield Sample(Adjustment("ani", "cash", ((3, "mrtj", 1), (10, "account", -1))))

@@ -42,7 +42,7 @@ INTENTS: Final[dict[Role, set[str]]] = {
     "service": {str(kind.__struct_config__.tag) for kind in get_args(Intent)} - {"adjustment"},
     "operator": {
         *("adjustment", "block", "unblock", "replace", "close", "reversal", "refund", "issue"),
-        *("grant", "revoke"),
+        *("grant", "revoke", "identify"),
     },
     "observer": set(),
 }

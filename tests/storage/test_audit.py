@@ -12,6 +12,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Intent,
     Issue,
     Post,
@@ -79,6 +80,7 @@ TOLD: dict[str, tuple[Intent, int | None]] = {
     "post": (Post(CARD, GATE, 7, 60), 30_440),
     "void": (Void(CARD, GATE, 7), None),
     "grant": (Grant(CARD, "free_ride", "elderly", "person-1", TODAY, TODAY), 30_500),
+    "identify": (Identify(CARD, "person-1"), 30_500),
     "refusal": (Close(CARD), None),
 }
 

@@ -142,7 +142,12 @@ async def _the_state_of_a_card_is_a_reason(kit: Kit) -> None:
     card, new, gone = await kit.card(5_000), kit.name(), await kit.card()
     tap = ["tap", card, 1, "o", "in"]
     async with kit.session(SERVICE) as desk:
-        await refusals(desk, ("card_not_blocked", ["unblock", card, "found"]))
+        await desk.posted(["identify", card, kit.name()])
+        await refusals(
+            desk,
+            ("card_not_blocked", ["unblock", card, "found"]),
+            ("card_registered", ["identify", card, kit.name()]),
+        )
         await desk.posted(["block", card, "lost"])
         await refusals(desk, ("card_blocked", tap))
         await desk.posted(["unblock", card, "found"], ["replace", card, new], ["close", gone])

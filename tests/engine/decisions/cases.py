@@ -22,6 +22,7 @@ from engine.transaction import (
     Grant,
     Group,
     Hold,
+    Identify,
     Intent,
     Issue,
     Post,
@@ -241,6 +242,12 @@ LIVES: Final = [
     Case(Unblock("A", "x"), "card_not_blocked", STATUS, "card", 100),
     Case(Unblock("X", "x"), "card_closed", STATUS, "card"),
     Case(Unblock("O", "x"), "card_replaced", STATUS, "card"),
+    Case(Identify("nobody", "ani"), "card_unknown", STATUS, "card"),
+    Case(Identify("U", "ani"), "card_unknown", STATUS, "card", -5),
+    Case(Identify("X", "ani"), "card_closed", STATUS, "card"),
+    Case(Identify("O", "ani"), "card_replaced", STATUS, "card"),
+    Case(Identify("A", "a/i"), "account_name", NAME, "holder", 100),
+    Case(Identify("R", "ani"), "card_registered", STATUS, "card", 35),
     Case(Replace("nobody", "new"), "card_unknown", STATUS, "card"),
     Case(Replace("U", "new"), "card_unknown", STATUS, "card", -5),
     Case(Replace("X", "new"), "card_closed", STATUS, "card"),
@@ -332,5 +339,6 @@ REASONS: Final[dict[type[Intent], str]] = {
         " grant_over grant_too_long already_granted too_many_grants"
     ),
     Revoke: "card_unknown card_closed card_replaced not_granted",
+    Identify: "card_unknown card_closed card_replaced account_name card_registered",
 }
 """Why each kind may be refused: this and nothing else."""

@@ -6,7 +6,7 @@ from engine.accounts import BANK_SETTLEMENT, PROGRAMME_FUND, PROGRAMME_PURSE, PU
 from engine.calendar import day_and_month
 from engine.card import Card, CardStatus, Purse
 from engine.errors import Reason
-from engine.transaction import Block, Close, Issue, Purchase, Replace, Tap, TopUp, Unblock
+from engine.transaction import Block, Close, Identify, Issue, Purchase, Replace, Tap, TopUp, Unblock
 from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
 from tests.engine.ledger import NOON, Ledger
 
@@ -39,6 +39,23 @@ def test_a_blocked_card_goes_on_when_it_is_unblocked() -> None:
     entry = ledger.done(Unblock("A", "found"))
     assert (entry.postings, entry.balance_rp) == ((), 100)
     ledger.done(Tap("A", 5, "tj", "in"))
+
+
+def test_a_card_whose_holder_becomes_known_has_the_limits_of_a_registered_one() -> None:
+    ledger = prepared()
+    ledger.done(TopUp("A", 100, "dki"))
+    assert ledger.send(TopUp("A", 1, "dki")).reason is Reason.ABOVE_CEILING
+    entry = ledger.done(Identify("A", "ani"))
+    assert (entry.postings, entry.balance_rp) == ((), 200)
+    ledger.done(TopUp("A", 200, "dki"))
+    assert ledger.send(TopUp("A", 101, "dki")).rule == "test.registered"
+
+
+def test_a_blocked_card_is_registered_and_hands_that_on() -> None:
+    ledger = prepared()
+    ledger.done(Identify("B", "ani"), Replace("B", "B2"))
+    assert ledger.cards["B2"].registered
+    assert ledger.send(Identify("B2", "ani")).reason is Reason.CARD_REGISTERED
 
 
 def test_a_replacement_moves_every_purse_and_its_sums() -> None:
