@@ -50,6 +50,7 @@ class Reason(StrEnum):
     FARE_UNKNOWN = "fare_unknown"  # no rule says what a ride of this service costs
     FEE_TOO_HIGH = "fee_too_high"  # a top-up costs more than the rule allows
     FUNDS_MIXED = "funds_mixed"  # funds that are kept apart in one movement
+    GOODS_NOT_ALLOWED = "goods_not_allowed"  # goods that the programme has no money for, or unnamed
     GRANT_OVER = "grant_over"  # its last day is gone, or before its first
     GRANT_TOO_LONG = "grant_too_long"  # longer than the rule lets a card be good for
     GROUP_CARDS = "group_cards"  # the parts name more than one card
@@ -57,9 +58,11 @@ class Reason(StrEnum):
     HOLDS_OPEN = "holds_open"  # a card with open holds cannot be closed
     HOLD_EXPIRED = "hold_expired"
     HOLD_UNKNOWN = "hold_unknown"  # there is no such hold, or it was posted or voided
+    ITEMS_SUM = "items_sum"  # the lines of the bill do not add up to the amount
     JOURNEY_OPEN = "journey_open"  # the last ride was not tapped out
     MEDIUM_IS_ACCOUNT = "medium_is_account"  # an advice for a card that has no value on the chip
     MEDIUM_IS_STORED = "medium_is_stored"  # an authorisation for a card whose value is on the chip
+    MERCHANT_NOT_ALLOWED = "merchant_not_allowed"  # no merchant for the money of the programme
     MONTH_LIMIT = "month_limit"  # more than may be spent in a month
     NOT_BALANCED = "not_balanced"  # the lines do not sum to zero
     NOT_GRANTED = "not_granted"  # the card has no grant of this programme

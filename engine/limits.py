@@ -44,6 +44,12 @@ TAP_AHEAD_MS_MAX: Final = 5 * 60 * 1000
 TAP_LATE_MS_MAX: Final = 31 * 24 * 3600 * 1000
 """How late a tap may come and still be rated; who has waited a month for it asks an officer."""
 
+ITEMS_MAX: Final = 32
+"""Lines of a bill: a programme lists some twenty kinds of goods."""
+
+ITEM_COUNT_MAX: Final = 10_000
+"""Pieces in one of them: no purse can pay for more."""
+
 HOLDS_PER_CARD_MAX: Final = 8
 """A card is in one journey and at one till at a time; the rest is slack for lost voids."""
 

@@ -35,6 +35,7 @@ TimeMs = Annotated[int, Meta(ge=0, le=limits.TIME_MS_MAX)]
 Day = Annotated[int, Meta(ge=0, le=limits.DAY_MAX)]
 """A day of Jakarta, counted from 1970-01-01 as engine.calendar does."""
 MediumName = Literal["stored", "account"]
+ItemCount = Annotated[int, Meta(ge=1, le=limits.ITEM_COUNT_MAX)]
 
 
 class _Intent(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True, tag=True):
@@ -72,8 +73,20 @@ class Tap(_Intent, frozen=True, tag="tap"):
     service: OptionalName = ""
 
 
+class Item(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A line of a bill: goods, how many of them, and what they cost together."""
+
+    name: Name
+    count: ItemCount
+    amount_rp: Amount
+
+
 class Purchase(_Intent, frozen=True, tag="purchase"):
-    """Goods or a levy are paid at a merchant."""
+    """Goods or a levy are paid at a merchant.
+
+    `merchant_kind` is what the shop sells, as the terminal of its acquirer tells it. `items` are
+    the bill: all of it, or nothing of it.
+    """
 
     card: Name
     amount_rp: PositiveAmount
@@ -81,6 +94,8 @@ class Purchase(_Intent, frozen=True, tag="purchase"):
     place: OptionalName = ""
     purse: OptionalName = ""
     proof: Proof | None = None
+    merchant_kind: OptionalName = ""
+    items: Annotated[tuple[Item, ...], Meta(max_length=limits.ITEMS_MAX)] = ()
 
 
 class TopUp(_Intent, frozen=True, tag="top_up"):

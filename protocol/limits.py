@@ -16,8 +16,8 @@ REQUEST_BYTES_MAX: Final = 8 * 1024
 HANDSHAKE_BYTES_MAX: Final = 16 * 1024
 """A message before `ready`: whoever sends it is not known yet. The longest hello has 9 KiB."""
 
-NESTING_MAX: Final = 8
-"""Two arrays more than the deepest message has (the parts of a group in a dry run)."""
+NESTING_MAX: Final = 10
+"""Two arrays more than the deepest message has (the items of a part of a group in a dry run)."""
 
 ERROR_TEXT_LENGTH_MAX: Final = 200
 """What an error says for a person; it may quote what was sent."""

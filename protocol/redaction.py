@@ -2,7 +2,7 @@
 
 A card becomes a pseudonym: always the same one for the same card, so that counts by card come out
 right, and nothing that anybody without the node's secret could find the card by. Who decided what
-and why, what a card holds, where its rides stand, and what a chip proved are left out.
+and why, what a card holds and buys, where its rides stand, and what a chip proved are left out.
 """
 
 from __future__ import annotations
@@ -91,7 +91,11 @@ def _part(part: Part, pseudonym: Pseudonym) -> Part:
         return part
     # A proof is made with the chip's own key; that there was one stays.
     proof = part.proof and MARK.encode()
-    return replace(part, card=pseudonym(part.card), proof=proof)
+    shown = replace(part, card=pseudonym(part.card), proof=proof)
+    if isinstance(shown, Purchase):
+        # What somebody buys tells of their health: glasses, a hearing aid.
+        return replace(shown, items=tuple(replace(item, name=MARK) for item in shown.items))
+    return shown
 
 
 def _line(posting: Posting, pseudonym: Pseudonym) -> Posting:

@@ -26,6 +26,7 @@ from engine.decisions.checks import (
     spending_doubts,
     with_accounts,
 )
+from engine.decisions.spending import bill_doubts, list_doubts
 from engine.decisions.top_ups import decide_top_up
 from engine.errors import Reason
 from engine.moment import Moment
@@ -46,8 +47,7 @@ def decide_part(
             doubts = _IN_GROUP if part.service else ()
             return pay_operator(book, card, now, part, advice=advice, doubts=doubts)
         case Purchase():
-            payee = (MERCHANT_PAYABLE, part.merchant)
-            return _pay(book, card, now, part, payee, advice=forced or part.proof is not None)
+            return _buy(book, card, now, part, advice=forced or part.proof is not None)
         case TopUp():
             return decide_top_up(book, card, now, part, advice=forced or part.proof is not None)
         case Subsidy():
@@ -92,6 +92,14 @@ def _between(
         return refused(*doubts[0])
     lines = (taken, account_or_suspense(then, payee, amount_rp))
     return filed(lines, 0, doubts) if doubts else Verdict(lines)
+
+
+def _buy(book: Book, card: Card | None, now: Moment, intent: Purchase, *, advice: bool) -> Verdict:
+    payee = (MERCHANT_PAYABLE, intent.merchant)
+    if not (intent.purse or intent.items):
+        return _pay(book, card, now, intent, payee, advice=advice)
+    against = bill_doubts(intent) + list_doubts(now, intent)
+    return _pay(book, card, now, intent, payee, advice=advice, others=against)
 
 
 def _pay(

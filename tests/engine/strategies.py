@@ -21,6 +21,7 @@ from engine.transaction import (
     Identify,
     Intent,
     Issue,
+    Item,
     Part,
     Post,
     Purchase,
@@ -51,6 +52,7 @@ proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
 kinds = st.integers(1, len(AccountKind))
 services = st.sampled_from(["", "mrt", "transjakarta_brt", "by camel"])
 media = st.sampled_from(["stored", "account"])
+items = st.builds(Item, names, st.integers(1, limits.ITEM_COUNT_MAX), amounts)
 
 _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
     Tap: st.builds(
@@ -58,7 +60,8 @@ _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
         *(optional_names, optional_names, optional_names, proofs, services),
     ),
     Purchase: st.builds(
-        *(Purchase, names, positive_amounts, names, optional_names, optional_names, proofs)
+        *(Purchase, names, positive_amounts, names, optional_names, optional_names, proofs),
+        *(optional_names, st.lists(items, max_size=limits.ITEMS_MAX).map(tuple)),
     ),
     TopUp: st.builds(
         *(TopUp, names, positive_amounts, optional_names, amounts),

@@ -29,7 +29,7 @@ from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Ratin
 from engine.fleet.commands import CommandBody
 from engine.fleet.terminals import Selection
 from engine.rules.kinds import Service
-from engine.transaction import Entry, Intent, Part, Transaction
+from engine.transaction import Entry, Intent, Item, Part, Transaction
 from protocol.messages import (
     Action,
     AnswerBody,
@@ -68,6 +68,7 @@ _UNIONS: Final = {
 }
 RECORDS: Final[dict[type[Struct], str]] = {
     Transaction: "transaction",
+    Item: "item",
     Entry: "entry",
     Outcome: "outcome",
     StatementLine: "statement line",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from engine.errors import Reason
-from engine.transaction import Entry, Group, Intent, Part, Replace, Tap
+from engine.transaction import Entry, Group, Intent, Item, Part, Purchase, Replace, Tap
 from protocol.redaction import SECRET_BYTES, pseudonyms, redact
 from tests.engine.histories import History, histories, play
 from tests.storage import city
@@ -24,11 +24,12 @@ PSEUDONYM: Final = pseudonyms(SECRET)
 SHOWN: Final = {
     *("amount_rp", "fee_rp", "expires_after_ms", "counter"),
     *("operator", "to_operator", "merchant", "bank", "programme", "purse", "payee_name"),
+    "merchant_kind",
     *("place", "line", "service", "direction", "leg", "medium", "payee", "registered", "terminal"),
     *("group", "since_day", "until_day"),
 }
 """Fields of intents that are nobody's own. Any other one must not come through."""
-SEEN_INSIDE: Final = {"parts", "lines"}
+SEEN_INSIDE: Final = {"parts", "lines", "items"}
 
 
 def encoded(entry: Entry) -> bytes:
@@ -45,6 +46,7 @@ VALUES: Final[dict[str, object]] = {
     "lines": ((1, "<owner>", 1), (2, "<owner>/p", -1)),
     "since_day": 20_370,
     "until_day": 20_551,
+    "items": (("<items>", 2, 3),),
     **dict.fromkeys(("amount_rp", "fee_rp", "expires_after_ms", "counter"), 987_654_321),
 }
 """Of a field that is no text; a text holds the name of its field."""
@@ -147,3 +149,15 @@ def test_every_field_of_an_intent_is_known_to_these_tests() -> None:
     structs: tuple[type[Struct], ...] = get_args(Intent)
     names = {name for struct in structs for name in struct.__struct_fields__}
     assert names == SHOWN | hidden | SEEN_INSIDE
+
+
+def test_what_was_bought_is_hidden_and_what_it_cost_stays() -> None:
+    items = (Item("hearing_aid", 1, 900), Item("books", 2, 100))
+    bought = Purchase("card-a", 1000, "apotek", purse="kjp", merchant_kind="health", items=items)
+    for intent in (bought, Group((bought,))):
+        entry = Entry("T", 1, 1, intent, 1, Reason.NONE, "", "", 7, (), (), -1)
+        shown = redact(entry, PSEUDONYM).intent
+        (part,) = shown.parts if isinstance(shown, Group) else (shown,)
+        assert isinstance(part, Purchase)
+        assert part.items == (Item("*", 1, 900), Item("*", 2, 100))
+        assert (part.merchant_kind, part.merchant, part.purse) == ("health", "apotek", "kjp")

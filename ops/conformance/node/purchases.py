@@ -1,0 +1,44 @@
+"""Section 5: what the money of programmes is for, by the rules that come with the program."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ops.conformance.errors import check_equal
+from ops.conformance.keys import SERVICE
+from ops.conformance.kit import Kit
+from ops.conformance.node.transactions import LIMITS, refusals
+from ops.conformance.rules import Section
+
+SECTION: Final[Section[Kit]] = Section(5, "Transactions", mark="p")
+
+
+def bought(card: str, amount_rp: int, *items: list[Any], kind: str = "stationery") -> list[Any]:
+    """Return a purchase from the purse of the programme whose goods are listed."""
+    return ["purchase", card, amount_rp, "toko", "", "kjp", None, kind, list(items)]
+
+
+@SECTION.rule("names its `items`, all of them goods of the list,")
+async def _the_money_of_a_programme_buys_what_it_is_for(kit: Kit) -> None:
+    card = await kit.card()
+    books, toys = ["books", 2, 20_000], ["toys", 1, 5_000]
+    async with kit.session(SERVICE) as desk:
+        await desk.posted(["top_up", card, 50_000, "", 0, "both", "kjp"])
+        await refusals(
+            desk,
+            ("merchant_not_allowed", bought(card, 20_000, books, kind="jewellery")),
+            ("goods_not_allowed", bought(card, 20_000)),
+            ("goods_not_allowed", bought(card, 25_000, books, toys)),
+            ("items_sum", bought(card, 20_001, books)),
+            ("goods_not_allowed", ["hold", card, 1, "merchant", "toko", 1_000, "kjp"]),
+        )
+        outcome = (await desk.posted(bought(card, 20_000, books)))[0]
+    check_equal("the balance", outcome["balance_rp"], 30_000)
+
+
+@SECTION.rule("the lines of the bill; they add up to", limits=("items_max", "item_count_max"))
+async def _a_bill_at_its_bounds_is_taken(kit: Kit) -> None:
+    card, most = await kit.card(1_000), LIMITS["items_max"]
+    lines = [["screws", LIMITS["item_count_max"], 1]] * most
+    async with kit.session(SERVICE) as desk:
+        await desk.posted(["purchase", card, most, "toko", "", "", None, "", lines])
