@@ -19,8 +19,10 @@ from engine.purses import (
     joined,
     pay,
     ride,
+    undo_cash_this_month,
     undo_this_month,
     undo_today,
+    withdraw,
 )
 from engine.transaction import (
     Adjustment,
@@ -40,8 +42,15 @@ from engine.transaction import (
     Tap,
     Unblock,
     Void,
+    Withdrawal,
 )
-from engine.verdict import RETURN_THIS_MONTH, RETURN_TODAY, RETURN_UNCOUNTED
+from engine.verdict import (
+    RETURN_CASH_THIS_MONTH,
+    RETURN_CASH_TODAY,
+    RETURN_THIS_MONTH,
+    RETURN_TODAY,
+    RETURN_UNCOUNTED,
+)
 
 RETURNS: Final = frozenset({Reversal, Refund})
 """Intents that name an earlier transaction, and through it a card."""
@@ -57,6 +66,8 @@ PAYEE_KINDS: Final = {"operator": OPERATOR_REVENUE, "merchant": MERCHANT_PAYABLE
 _RETURN_STEPS: Final[dict[str, Step]] = {
     RETURN_TODAY: undo_today,
     RETURN_THIS_MONTH: undo_this_month,
+    RETURN_CASH_TODAY: withdraw,
+    RETURN_CASH_THIS_MONTH: undo_cash_this_month,
     RETURN_UNCOUNTED: correct,
 }
 _OTHER_STEPS: Final[dict[type[Intent], Step]] = {
@@ -64,6 +75,7 @@ _OTHER_STEPS: Final[dict[type[Intent], Step]] = {
     Replace: correct,
     Close: correct,
     Tap: ride,
+    Withdrawal: withdraw,
 }
 
 

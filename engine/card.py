@@ -41,6 +41,8 @@ class Purse(Struct, frozen=True, array_like=True, gc=False):
     month: int = 0
     spent_month_rp: int = 0
     received_month_rp: int = 0
+    cash_month_rp: int = 0
+    """What of the spent was taken in cash."""
 
 
 Programmes: TypeAlias = tuple[tuple[str, Purse], ...]

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     CARD_REGISTERED = "card_registered"  # its holder is known already
     CARD_REPLACED = "card_replaced"
     CARD_UNKNOWN = "card_unknown"  # no card of this name was issued
+    CASH_LIMIT = "cash_limit"  # more than may be taken in cash in a month
     CLOCK_AHEAD = "clock_ahead"  # it says that it happens later than now
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
     FARE_UNKNOWN = "fare_unknown"  # no rule says what a ride of this service costs
@@ -66,6 +67,7 @@ class Reason(StrEnum):
     MONTH_LIMIT = "month_limit"  # more than may be spent in a month
     NOT_BALANCED = "not_balanced"  # the lines do not sum to zero
     NOT_GRANTED = "not_granted"  # the card has no grant of this programme
+    NOT_REGISTERED = "not_registered"  # only a registered card pays out cash
     NOT_RETURNABLE = "not_returnable"  # the original moved nothing, or is of another kind
     ORIGINAL_UNKNOWN = "original_unknown"  # there is no such transaction
     PASSBACK = "passback"  # the card was handed back to somebody else

@@ -37,6 +37,11 @@ def ride(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
     return correct(purse, amount_rp, decided_ms)
 
 
+def withdraw(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    """Count what leaves as spent, and as taken in cash; what comes back the same day, off both."""
+    return _spent(purse, -amount_rp, -amount_rp, decided_ms, cash_rp=-amount_rp)
+
+
 def undo_today(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
     """Take off the sums what was counted earlier the same day."""
     if amount_rp > 0:
@@ -51,12 +56,19 @@ def undo_this_month(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
     return _received(purse, amount_rp, decided_ms)
 
 
+def undo_cash_this_month(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
+    """Take off the sums what was taken in cash on an earlier day of the same month."""
+    return _spent(purse, -amount_rp, 0, decided_ms, cash_rp=-amount_rp)
+
+
 def correct(purse: Purse, amount_rp: int, _decided_ms: int) -> Purse:
     """Change the balance alone: what is moved is neither spent nor received."""
     return replace(purse, balance_rp=purse.balance_rp + amount_rp)
 
 
-def _spent(purse: Purse, amount_rp: int, today_rp: int, decided_ms: int) -> Purse:
+def _spent(
+    purse: Purse, amount_rp: int, today_rp: int, decided_ms: int, *, cash_rp: int = 0
+) -> Purse:
     day, month = day_and_month(decided_ms)
     same_month = purse.month == month
     return Purse(
@@ -66,6 +78,7 @@ def _spent(purse: Purse, amount_rp: int, today_rp: int, decided_ms: int) -> Purs
         month,
         amount_rp + (purse.spent_month_rp if same_month else 0),
         purse.received_month_rp if same_month else 0,
+        cash_rp + (purse.cash_month_rp if same_month else 0),
     )
 
 
@@ -79,6 +92,7 @@ def _received(purse: Purse, amount_rp: int, decided_ms: int) -> Purse:
         month,
         purse.spent_month_rp if same_month else 0,
         amount_rp + (purse.received_month_rp if same_month else 0),
+        purse.cash_month_rp if same_month else 0,
     )
 
 
@@ -94,6 +108,7 @@ def joined(one: Purse, other: Purse, decided_ms: int) -> Purse:
         month,
         sum(purse.spent_month_rp for purse in in_month),
         sum(purse.received_month_rp for purse in in_month),
+        sum(purse.cash_month_rp for purse in in_month),
     )
 
 

@@ -298,6 +298,17 @@ class Identify(_Intent, frozen=True, tag="identify"):
     holder: Name
 
 
+class Withdrawal(_Intent, frozen=True, tag="withdrawal"):
+    """Cash is paid out of a purse by a bank."""
+
+    card: Name
+    amount_rp: PositiveAmount
+    bank: Name
+    purse: OptionalName = ""
+    place: OptionalName = ""
+    proof: Proof | None = None
+
+
 Intent: TypeAlias = (
     Tap
     | Purchase
@@ -319,6 +330,7 @@ Intent: TypeAlias = (
     | Grant
     | Revoke
     | Identify
+    | Withdrawal
 )
 
 

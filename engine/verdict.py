@@ -23,6 +23,8 @@ HOLD_RULE: Final = "hold"
 """A hold is posted or voided once, in time, up to its amount."""
 GRANT_RULE: Final = "grant"
 """A card is granted a programme that is in force, as a group that it names, and not for ever."""
+CASH_RULE: Final = "cash"
+"""Money of a programme is paid out in cash only as far as an allowance of it says so."""
 FUNDS_RULE: Final = "funds.apart"
 """Books balance, and can be counted; programme money, operators' money and float are kept apart.
 
@@ -38,6 +40,8 @@ RETURN_RULE: Final = "return.once"
 # The rule of a return that was posted tells which sums it comes off; see engine.advance.
 RETURN_TODAY: Final = "return.today"
 RETURN_THIS_MONTH: Final = "return.this_month"
+RETURN_CASH_TODAY: Final = "return.cash_today"
+RETURN_CASH_THIS_MONTH: Final = "return.cash_this_month"
 RETURN_UNCOUNTED: Final = "return.uncounted"
 
 

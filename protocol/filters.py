@@ -33,6 +33,7 @@ from engine.transaction import (
     Subsidy,
     Tap,
     TopUp,
+    Withdrawal,
 )
 from protocol.messages import Filter
 
@@ -106,12 +107,12 @@ def _operators(intent: Intent) -> tuple[str, ...]:
 
 
 def _banks(intent: Intent) -> tuple[str, ...]:
-    return (intent.bank,) if isinstance(intent, TopUp | Issue) else ()
+    return (intent.bank,) if isinstance(intent, TopUp | Issue | Withdrawal) else ()
 
 
 def _programmes(intent: Intent) -> tuple[str, ...]:
     match intent:
-        case Tap() | Purchase() | TopUp() | Hold():
+        case Tap() | Purchase() | TopUp() | Hold() | Withdrawal():
             return (intent.purse,)
         case Subsidy() | Grant() | Revoke():
             return (intent.programme,)

@@ -30,6 +30,7 @@ from engine.transaction import (
     Tap,
     TopUp,
     Unblock,
+    Withdrawal,
 )
 
 Pseudonym: TypeAlias = Callable[[str], str]
@@ -82,6 +83,8 @@ def _redacted(intent: Intent, pseudonym: Pseudonym) -> Intent:
             return replace(intent, card=pseudonym(intent.card), holder=MARK)
         case Tap() | Purchase() | TopUp():
             return _part(intent, pseudonym)
+        case Withdrawal():
+            return replace(intent, card=pseudonym(intent.card), proof=_hidden(intent.proof))
         case _:
             return replace(intent, card=pseudonym(intent.card)) if intent.card else intent
 
@@ -89,13 +92,16 @@ def _redacted(intent: Intent, pseudonym: Pseudonym) -> Intent:
 def _part(part: Part, pseudonym: Pseudonym) -> Part:
     if not isinstance(part, Tap | Purchase | TopUp):
         return part
-    # A proof is made with the chip's own key; that there was one stays.
-    proof = part.proof and MARK.encode()
-    shown = replace(part, card=pseudonym(part.card), proof=proof)
+    shown = replace(part, card=pseudonym(part.card), proof=_hidden(part.proof))
     if isinstance(shown, Purchase):
         # What somebody buys tells of their health: glasses, a hearing aid.
         return replace(shown, items=tuple(replace(item, name=MARK) for item in shown.items))
     return shown
+
+
+def _hidden(proof: bytes | None) -> bytes | None:
+    # It is made with the chip's own key; that there was one stays.
+    return proof and MARK.encode()
 
 
 def _line(posting: Posting, pseudonym: Pseudonym) -> Posting:

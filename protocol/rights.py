@@ -36,6 +36,7 @@ from engine.transaction import (
     TopUp,
     Unblock,
     Void,
+    Withdrawal,
 )
 from protocol.messages import (
     Action,
@@ -139,6 +140,7 @@ RIGHTS: Final[dict[type[Struct], Row]] = {
     Hold:          Row(YES,        YES,     NO,       NO),
     Post:          Row(YES,        YES,     NO,       NO),
     Void:          Row(YES,        YES,     NO,       NO),
+    Withdrawal:    Row(YES,        YES,     NO,       NO),
     Reversal:      Row(OWN,        YES,     YES,      NO),
     Refund:        Row(OWN,        YES,     YES,      NO),
     Issue:         Row(NO,         YES,     YES,      NO),

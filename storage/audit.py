@@ -25,6 +25,7 @@ from engine.transaction import (
     Tap,
     TopUp,
     Unblock,
+    Withdrawal,
 )
 
 
@@ -70,7 +71,7 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
         on_cards = [part for part in intent.parts if isinstance(part, Tap | Purchase | TopUp)]
         parts = [part for part in on_cards if part.card == intent.card]
         return [(part.card, part.purse) for part in parts[-1:]]
-    if isinstance(intent, Tap | Purchase | TopUp | Hold):
+    if isinstance(intent, Tap | Purchase | TopUp | Hold | Withdrawal):
         return [(intent.card, intent.purse)]
     if isinstance(intent, Block | Unblock | Close | Grant | Revoke | Identify):
         return [(intent.card, "")] if intent.card else []

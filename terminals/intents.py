@@ -36,6 +36,11 @@ def top_up(card: str, amount_rp: int, bank: str, *, proof: bytes | None = None) 
     return ["top_up", card, amount_rp, bank, 0, "both", "", proof]
 
 
+def withdrawal(card: str, amount_rp: int, bank: str, *, purse: str = "", place: str = "") -> Intent:
+    """Return the paying out of cash by a bank, from a card's own purse or a programme's."""
+    return ["withdrawal", card, amount_rp, bank, purse, place]
+
+
 def issue(card: str, medium: Literal["stored", "account"], bank: str) -> Intent:
     """Return the issue of a card."""
     return ["issue", card, medium, bank, False]

@@ -11,6 +11,7 @@ from engine.advance import REFERRING, card_of
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.adjustments import decide_adjustment
+from engine.decisions.cash import decide_withdrawal
 from engine.decisions.grants import decide_entitlement
 from engine.decisions.groups import decide_group
 from engine.decisions.holds import decide_held
@@ -44,6 +45,7 @@ from engine.transaction import (
     Transaction,
     Unblock,
     Void,
+    Withdrawal,
 )
 from engine.verdict import Verdict
 
@@ -107,6 +109,8 @@ def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdic
             return decide_life(book, card, now, intent)
         case Grant() | Revoke():
             return decide_entitlement(book, card, now, intent)
+        case Withdrawal():
+            return decide_withdrawal(book, card, now, intent)
         case _:
             assert_never(intent)
 

@@ -33,10 +33,10 @@ from engine.limits import (
 from engine.moment import Moment
 from engine.purses import EMPTY, changes_of, correction_refusal, spend_refusal
 from engine.rules.purses import PurseLimits
-from engine.transaction import Hold, Purchase, Tap, TopUp
+from engine.transaction import Hold, Purchase, Tap, TopUp, Withdrawal
 from engine.verdict import ACCOUNT_RULE, CARD_RULE, MEDIUM_RULE, Doubt, Verdict, refused
 
-Spending: TypeAlias = Tap | Purchase | Hold
+Spending: TypeAlias = Tap | Purchase | Hold | Withdrawal
 
 _STATUS_REASONS: Final = {
     CardStatus.ACTIVE: Reason.NONE,
@@ -47,7 +47,12 @@ _STATUS_REASONS: Final = {
 }
 _OPENED_AT_ONCE_MAX: Final = max(2 * GROUP_PARTS_MAX, ADJUSTMENT_LINES_MAX)
 """Accounts of one kind that one entry can open: a share has two of them."""
-_PAYEE_FIELDS: Final = {Tap: "operator", Purchase: "merchant", Hold: "payee_name"}
+_PAYEE_FIELDS: Final = {
+    Tap: "operator",
+    Purchase: "merchant",
+    Hold: "payee_name",
+    Withdrawal: "bank",
+}
 
 
 def card_refusal(card: Card | None) -> Reason:

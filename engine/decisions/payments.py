@@ -30,7 +30,7 @@ from engine.decisions.spending import bill_doubts, list_doubts
 from engine.decisions.top_ups import decide_top_up
 from engine.errors import Reason
 from engine.moment import Moment
-from engine.transaction import Part, Purchase, Share, Subsidy, Tap, TopUp
+from engine.transaction import Part, Purchase, Share, Subsidy, Tap, TopUp, Withdrawal
 from engine.verdict import FARE_RULE, Doubt, Verdict, filed, refused
 
 _IN_GROUP: Final[tuple[Doubt, ...]] = ((Reason.TAP_IN_GROUP, FARE_RULE, "service"),)
@@ -73,7 +73,7 @@ def pay_operator(
 ) -> Verdict:
     """Decide a tap by the amount that it tells, with what else is to be said against it."""
     payee = (OPERATOR_REVENUE, intent.operator)
-    return _pay(book, card, now, intent, payee, advice=advice, others=doubts)
+    return pay(book, card, now, intent, payee, advice=advice, others=doubts)
 
 
 def _between(
@@ -97,21 +97,22 @@ def _between(
 def _buy(book: Book, card: Card | None, now: Moment, intent: Purchase, *, advice: bool) -> Verdict:
     payee = (MERCHANT_PAYABLE, intent.merchant)
     if not (intent.purse or intent.items):
-        return _pay(book, card, now, intent, payee, advice=advice)
+        return pay(book, card, now, intent, payee, advice=advice)
     against = bill_doubts(intent) + list_doubts(now, intent)
-    return _pay(book, card, now, intent, payee, advice=advice, others=against)
+    return pay(book, card, now, intent, payee, advice=advice, others=against)
 
 
-def _pay(
+def pay(
     book: Book,
     card: Card | None,
     now: Moment,
-    intent: Tap | Purchase,
+    intent: Tap | Purchase | Withdrawal,
     payee: Account,
     *,
     advice: bool,
     others: Sequence[Doubt] = (),
 ) -> Verdict:
+    """Decide a payment from a purse; `others` are doubts that were found already."""
     amount_rp = intent.amount_rp
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp

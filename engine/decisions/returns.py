@@ -25,9 +25,12 @@ from engine.transaction import (
     Subsidy,
     Tap,
     TopUp,
+    Withdrawal,
 )
 from engine.verdict import (
     FUNDS_RULE,
+    RETURN_CASH_THIS_MONTH,
+    RETURN_CASH_TODAY,
     RETURN_RULE,
     RETURN_THIS_MONTH,
     RETURN_TODAY,
@@ -37,7 +40,7 @@ from engine.verdict import (
 )
 
 _REFUNDABLE: Final = (Tap, Purchase, Post)
-_REVERSIBLE: Final = (*_REFUNDABLE, TopUp, Subsidy, Share, Group, Adjustment)
+_REVERSIBLE: Final = (*_REFUNDABLE, TopUp, Withdrawal, Subsidy, Share, Group, Adjustment)
 
 
 def decide_reversal(book: Book, now: Moment, intent: Reversal) -> Verdict:
@@ -89,6 +92,8 @@ def _counting(entry: Entry, now: Moment) -> str:
     day, month = day_and_month(entry.decided_ms)
     if isinstance(entry.intent, Adjustment) or month != now.month:
         return RETURN_UNCOUNTED
+    if isinstance(entry.intent, Withdrawal):
+        return RETURN_CASH_TODAY if day == now.day else RETURN_CASH_THIS_MONTH
     return RETURN_TODAY if day == now.day else RETURN_THIS_MONTH
 
 

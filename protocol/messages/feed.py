@@ -31,6 +31,7 @@ IntentName: TypeAlias = Literal[
     "grant",
     "revoke",
     "identify",
+    "withdrawal",
 ]
 """The name of an intent, as it stands at its beginning."""
 

@@ -32,8 +32,10 @@ from engine.transaction import (
     TopUp,
     Unblock,
     Void,
+    Withdrawal,
 )
 from tests.engine.figures import (
+    BANK,
     FLOAT,
     FUND,
     MERCHANT,
@@ -105,7 +107,7 @@ class Auditor:
     def _check_limits(self, entry: Entry, rules: PurseRules) -> None:
         broken = limits_broken(self.figures, entry.intent, rules, entry.decided_ms)
         everything = set().union(*broken)
-        if isinstance(entry.intent, Tap | Purchase | TopUp | Hold | Group):
+        if isinstance(entry.intent, Tap | Purchase | TopUp | Hold | Group | Withdrawal):
             if entry.posted and not is_advice(entry):
                 demand(not everything, f"posted over {everything}", entry)
             if entry.posted:
@@ -152,17 +154,18 @@ class Auditor:
     def _check_permission(self, entry: Entry) -> None:
         intent, figures, now_ms = entry.intent, self.figures, entry.decided_ms
         status = figures.status.get(intent.card)
-        if isinstance(intent, Tap | Purchase | TopUp | Hold | Group) and not is_advice(entry):
+        payments = Tap | Purchase | TopUp | Hold | Group | Withdrawal
+        if isinstance(intent, payments) and not is_advice(entry):
             in_use = status is CardStatus.ACTIVE or not intent.card
             demand(in_use, "the card is not in use", entry)
         if isinstance(intent, Group):
             cards = {part.card for part in intent.parts if part.card}
             filed = Reason.GROUP_CARDS in entry.exceptions
             demand(filed == (len(cards) > 1), "two cards in a group are not filed", entry)
-        if isinstance(intent, Tap | Purchase | TopUp) and is_advice(entry):
+        if isinstance(intent, Tap | Purchase | TopUp | Withdrawal) and is_advice(entry):
             fine = status is CardStatus.ACTIVE
             demand(fine or entry.exceptions, "no exception for this card", entry)
-        if isinstance(intent, Tap | Purchase | Hold) and not is_advice(entry):
+        if isinstance(intent, Tap | Purchase | Hold | Withdrawal) and not is_advice(entry):
             demand(figures.medium[intent.card] == "account", "spent without the chip", entry)
         if isinstance(intent, Post | Void):
             held = figures.holds.get((intent.terminal, intent.counter))
@@ -217,8 +220,11 @@ class Auditor:
             ):
                 return
             self.figures.count(entry.postings, when, -1, in_day=then == when)
+            intent = original.intent
         elif not isinstance(intent, Adjustment | Close | Replace):
             self.figures.count(entry.postings, when)
+        if isinstance(intent, Withdrawal):
+            self.figures.count_cash(entry.postings, when)
 
     def _take_status(self, entry: Entry) -> None:
         figures, intent = self.figures, entry.intent
@@ -284,7 +290,8 @@ class Auditor:
         demand(not {OPERATOR, FLOAT} <= kinds, "operators' money and float are mixed", entry)
         moves = net(entry.postings).items()
         out_rp = -sum(rp for (kind, _), rp in moves if kind in (PROGRAMME_PURSE, FUND))
-        paid_rp = sum(rp for (kind, _), rp in moves if kind in (OPERATOR, MERCHANT))
+        paid_kinds = (OPERATOR, MERCHANT, BANK)[: 3 if isinstance(entry.intent, Withdrawal) else 2]
+        paid_rp = sum(rp for (kind, _), rp in moves if kind in paid_kinds)
         demand(out_rp >= 0, "money came to a programme", entry)
         demand(out_rp == 0 or out_rp <= paid_rp, "programme money went astray", entry)
 
@@ -372,8 +379,10 @@ class Auditor:
                 found.spent_day_rp if found.day == day else 0,
                 found.spent_month_rp if found.month == month_number else 0,
                 found.received_month_rp if found.month == month_number else 0,
+                found.cash_month_rp if found.month == month_number else 0,
             )
-            ours = figures.spent[key, when], figures.spent[key, month], figures.received[key, month]
+            months = (figures.spent, figures.received, figures.cash)
+            ours = (figures.spent[key, when], *(counted[key, month] for counted in months))
             demand(sums == ours, f"{key} counts {sums}, not {ours}", entry)
 
 

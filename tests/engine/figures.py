@@ -36,6 +36,7 @@ from engine.transaction import (
     TopUp,
     Unblock,
     Void,
+    Withdrawal,
 )
 from tests.engine.ledger import WIB
 
@@ -147,6 +148,7 @@ class Figures:
     balances: Net = field(default_factory=Counter)
     spent: Counter[tuple[Account, When]] = field(default_factory=Counter)
     received: Counter[tuple[Account, When]] = field(default_factory=Counter)
+    cash: Counter[tuple[Account, When]] = field(default_factory=Counter)
     status: dict[str, CardStatus] = field(default_factory=dict)
     medium: dict[str, str] = field(default_factory=dict)
     registered: dict[str, bool] = field(default_factory=dict)
@@ -195,7 +197,7 @@ class Figures:
             if held.card == old:
                 moved_on = purse(new, held.purse[1].partition("/")[2])
                 self.holds[identity] = replace(held, card=new, purse=moved_on)
-        for sums in (self.spent, self.received):
+        for sums in (self.spent, self.received, self.cash):
             for (account, when), rp in tuple(sums.items()):
                 card, _, programme = account[1].partition("/")
                 if card == old:
@@ -245,6 +247,12 @@ class Figures:
             elif kind <= PROGRAMME_PURSE:
                 self.received[(kind, owner), month] += rp
 
+    def count_cash(self, lines: Iterable[Posting], when: date) -> None:
+        """Count what a withdrawal takes, or what is given back of one."""
+        for kind, owner, rp in lines:
+            if kind <= PROGRAMME_PURSE:
+                self.cash[(kind, owner), (when.year, when.month)] -= rp
+
     def lines(self, entry: Entry) -> Net:
         """Return what a posted entry should come to."""
         intent = entry.intent
@@ -258,6 +266,9 @@ class Figures:
                 return total
             case Adjustment():
                 return net(intent.lines)
+            case Withdrawal():
+                payer = purse(intent.card, intent.purse)
+                return moved(payer, (BANK, intent.bank), intent.amount_rp)
             case Post():
                 held = self.holds[intent.terminal, intent.counter]
                 return moved(held.purse, held.payee, intent.amount_rp)

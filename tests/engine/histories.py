@@ -42,6 +42,7 @@ from engine.transaction import (
     TopUp,
     Unblock,
     Void,
+    Withdrawal,
 )
 from tests.engine.auditor import Auditor
 from tests.engine.figures import day_in_jakarta
@@ -75,6 +76,8 @@ OPENING: Final = (
 )
 
 
+GIVEN_BACK: Final = (Tap, Purchase, Post, Group, TopUp, Adjustment, Subsidy, Withdrawal)
+
 Leg: TypeAlias = Literal["both", "bank", "chip"]
 
 
@@ -91,6 +94,7 @@ class Teller:
         self._kinds: tuple[tuple[int, Callable[[], Intent]], ...] = (
             (20, self.tap),
             (8, self.purchase),
+            (5, self.withdrawal),
             (14, self.top_up),
             (2, self.subsidy),
             (2, self.share),
@@ -141,6 +145,11 @@ class Teller:
         return Purchase(
             self.card(), self.amount_rp(), merchant, purse=self.programme(), proof=self.proof()
         )
+
+    def withdrawal(self) -> Withdrawal:
+        bank = self.one_of("dki dki dki bca n*body")
+        amount_rp = min(60, self.amount_rp())
+        return Withdrawal(self.card(), amount_rp, bank, self.programme(), proof=self.proof())
 
     def top_up(self) -> TopUp:
         legs: tuple[Leg, ...] = ("both", "both", "both", "bank", "chip")
@@ -224,7 +233,7 @@ class Teller:
     def reference(self, entries: list[Entry]) -> Intent:
         """Return what takes or lets go a hold, or gives back a payment; mostly a recent one."""
         of_hold = self.chance.random() < 0.5
-        wanted = (Hold,) if of_hold else (Tap, Purchase, Post, Group, TopUp, Adjustment, Subsidy)
+        wanted = (Hold,) if of_hold else GIVEN_BACK
         recent = [entry for entry in entries if isinstance(entry.intent, wanted) and entry.posted]
         # Now and then it is one that cannot be given back at all.
         found = recent[-4:] if recent and self.chance.random() < 0.9 else entries

@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.errors import Reason
 from engine.rules.purses import PurseRules
-from engine.transaction import Group, Hold, Intent, Purchase, Tap, TopUp
+from engine.transaction import Group, Hold, Intent, Purchase, Tap, TopUp, Withdrawal
 from tests.engine.figures import (
     Figures,
     day_in_jakarta,
@@ -18,6 +18,11 @@ from tests.engine.figures import (
     purse,
 )
 
+CASH_RP: Final = {("kjp", "sd"): 60, ("kjp", "lkp"): 80}
+"""What a programme gives out in cash in a month, by level; others give none."""
+
+EPOCH: Final = date(1970, 1, 1).toordinal()
+
 LIMITS: Final = {
     Reason.BELOW_FLOOR,
     Reason.ABOVE_CEILING,
@@ -26,6 +31,8 @@ LIMITS: Final = {
     Reason.RECEIVE_LIMIT,
     Reason.FEE_TOO_HIGH,
     Reason.ABOVE_ALLOWANCE,
+    Reason.CASH_LIMIT,
+    Reason.NOT_REGISTERED,
 }
 
 
@@ -52,13 +59,16 @@ def limits_broken(
 def _broken(figures: Figures, intent: Intent, rules: PurseRules, now_ms: int) -> set[Reason]:
     if isinstance(intent, Tap | Purchase | Hold):
         return _broken_by_spending(figures, intent, rules, now_ms)
+    if isinstance(intent, Withdrawal):
+        broken = _broken_by_spending(figures, intent, rules, now_ms)
+        return broken | _broken_by_cash(figures, intent, now_ms)
     if isinstance(intent, TopUp):
         return _broken_by_receiving(figures, intent, rules, now_ms)
     return set()
 
 
 def _broken_by_spending(
-    figures: Figures, intent: Tap | Purchase | Hold, rules: PurseRules, now_ms: int
+    figures: Figures, intent: Tap | Purchase | Hold | Withdrawal, rules: PurseRules, now_ms: int
 ) -> set[Reason]:
     if not intent.amount_rp:
         return set()
@@ -73,6 +83,21 @@ def _broken_by_spending(
         Reason.MONTH_LIMIT: limits.spend_month_rp is not None and month_rp > limits.spend_month_rp,
     }
     return {reason for reason, is_broken in broken.items() if is_broken}
+
+
+def _broken_by_cash(figures: Figures, intent: Withdrawal, now_ms: int) -> set[Reason]:
+    if not intent.purse:
+        nameless = intent.card in figures.status and not figures.registered.get(intent.card)
+        return {Reason.NOT_REGISTERED} if nameless else set()
+    when = day_in_jakarta(now_ms)
+    account = purse(intent.card, intent.purse)
+    taken_rp = figures.cash[account, (when.year, when.month)] + intent.amount_rp
+    granted = figures.grants.get((intent.card, intent.purse))
+    if granted and granted.since_day <= when.toordinal() - EPOCH <= granted.until_day:
+        most_rp = CASH_RP.get((intent.purse, granted.group), 0)
+    else:
+        most_rp = min((rp for (name, _), rp in CASH_RP.items() if name == intent.purse), default=0)
+    return {Reason.CASH_LIMIT} if taken_rp > most_rp else set()
 
 
 def _broken_by_receiving(

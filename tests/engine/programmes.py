@@ -22,7 +22,14 @@ groups = [
     { number = 2, name = "worker", who_id = "pekerja", who_en = "workers" },
 ]
 """
-_LEVEL: Final = 'programme = "kjp"\nlevel = "{}"\nevery = "{}"\namount_rp = {}\ntuition_rp = {}'
+_LEVEL: Final = """
+programme = "kjp"
+level = "{}"
+every = "{}"
+amount_rp = {}
+tuition_rp = {}
+cash_month_rp = {}
+"""
 _FOOD: Final = """
 programme = "food"
 per_month = 1
@@ -37,8 +44,8 @@ _BOOK: Final = Rulebook(
         written(
             "test",
             rule("test.ride", "free_ride", _RIDE),
-            rule("test.sd", "allowance", _LEVEL.format("sd", "month", 70, 20)),
-            rule("test.lkp", "allowance", _LEVEL.format("lkp", "semester", 120, 0)),
+            rule("test.sd", "allowance", _LEVEL.format("sd", "month", 70, 20, 60)),
+            rule("test.lkp", "allowance", _LEVEL.format("lkp", "semester", 120, 0, 80)),
             rule("test.quota", "item_quota", _FOOD),
             rule("test.on_us", "top_up_fee", _ON_US),
             rule("test.off_us", "top_up_fee", _OFF_US),
@@ -48,7 +55,7 @@ _BOOK: Final = Rulebook(
 _DAY: Final = day_of_date(date(2024, 1, 1))
 
 PROGRAMMES: Final[ProgrammeRules] = programme_rules(_BOOK, _DAY)
-"""Of kjp there is Rp90 a month for sd, and Rp120 a semester for lkp."""
+"""Of kjp there is Rp90 a month for sd, and Rp120 a semester for lkp; in cash Rp60 and Rp80."""
 
 FEES: Final[dict[str, TopUpFee]] = top_up_fees(_BOOK, _DAY)
 """Rp3 for up to Rp60 at the card's own bank and Rp4 above, Rp5 elsewhere."""

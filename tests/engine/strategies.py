@@ -36,6 +36,7 @@ from engine.transaction import (
     Transaction,
     Unblock,
     Void,
+    Withdrawal,
 )
 
 optional_names = st.text(max_size=limits.NAME_LENGTH_MAX)
@@ -102,6 +103,9 @@ INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
     Grant: st.builds(Grant, names, names, names, names, days, days),
     Revoke: st.builds(Revoke, names, names, texts),
     Identify: st.builds(Identify, names, names),
+    Withdrawal: st.builds(
+        *(Withdrawal, names, positive_amounts, names, optional_names, optional_names, proofs)
+    ),
 }
 """A strategy for each kind of intent."""
 

@@ -49,7 +49,7 @@ CLOSED: Final = "not heard"
 MAKERS: Final = tuple(makers_of(get_args(FromTerminal)).values())
 
 INTENTS: Final = (
-    ["purchase", "C", 1, "m", "p", "kjp", b"proof"],
+    ["purchase", "C", 1, "m", "p", "kjp", b"proof", "food", [["rice", 1, 1]]],
     ["top_up", "C", 1, "dki", 0, "chip", "", b"proof"],
     ["group", [TAP, ["subsidy", "p", "o", 1], ["share", "a", "b", 1]]],
     ["reversal", "T", 1],
@@ -59,6 +59,7 @@ INTENTS: Final = (
     ["replace", "C", "D"],
     ["hold", "C", 1, "operator", "o", 60_000],
     ["post", "C", "T", 1, 1],
+    ["withdrawal", "C", 1, "dki", "kjp", "place", b"proof"],
 )
 PAYLOADS: Final = (
     *(hello(), proof(), submit(), submit(50)),

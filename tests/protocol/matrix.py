@@ -34,6 +34,7 @@ from engine.transaction import (
     Transaction,
     Unblock,
     Void,
+    Withdrawal,
 )
 from protocol.messages import (
     Action,
@@ -133,6 +134,7 @@ def _intents(terminal: str) -> Iterator[Sample]:
     yield Sample(Hold("C", 1, "operator", "mrtj", 1))
     yield Sample(Post("C", "T", 1, 1))
     yield Sample(Void("C", "T", 1))
+    yield Sample(Withdrawal("C", 1, "dki"))
     for name, meets in ((terminal, frozenset({Right.OWN})), (f"not-{terminal}", frozenset())):
         yield Sample(Reversal(name, 1), meets)
         yield Sample(Refund(name, 1, 1), meets)

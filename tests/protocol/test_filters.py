@@ -28,6 +28,7 @@ from engine.transaction import (
     Subsidy,
     Tap,
     TopUp,
+    Withdrawal,
 )
 from protocol.filters import matcher
 from protocol.messages import Filter, IntentName
@@ -149,6 +150,8 @@ BOOKS = Adjustment("ani", "why", ((3, "lrt", 1), (2, "C/kjp", 1), (9, "bca", -1)
         (Filter(operators=("lrt",)), entry(BOOKS, reason=Reason.FUNDS_MIXED)),
         (Filter(banks=("dki",)), entry(GROUP)),
         (Filter(banks=("bca",)), entry(BOOKS)),
+        (Filter(banks=("bca",)), entry(Withdrawal("C", 5, "bca"))),
+        (Filter(programmes=("kjp",)), entry(Withdrawal("C", 5, "bca", "kjp"))),
         (Filter(programmes=("kjp",)), entry(TAP)),
         (Filter(programmes=("food",)), entry(GROUP)),
         (Filter(programmes=("kjp",)), entry(BOOKS)),

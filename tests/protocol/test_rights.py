@@ -37,7 +37,7 @@ ISSUE = Issue("c", "account", "b")
 INTENTS: Final[dict[Role, set[str]]] = {
     "terminal": {
         *("tap", "purchase", "top_up", "group"),
-        *("reversal", "refund", "hold", "post", "void"),
+        *("reversal", "refund", "hold", "post", "void", "withdrawal"),
     },
     "service": {str(kind.__struct_config__.tag) for kind in get_args(Intent)} - {"adjustment"},
     "operator": {

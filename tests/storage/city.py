@@ -41,6 +41,7 @@ from engine.transaction import (
     Transaction,
     Unblock,
     Void,
+    Withdrawal,
 )
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
@@ -116,6 +117,7 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     ),
     st.builds(Post, cards, _references, _counters, _amounts),
     st.builds(Void, cards, _references, _counters),
+    st.builds(Withdrawal, cards, _amounts, st.just("dki"), _programmes, proof=_proofs),
     st.builds(
         lambda card, amount_rp: Adjustment(
             "officer", "counted", ((1, card, amount_rp), (9, "pool", -amount_rp)), card

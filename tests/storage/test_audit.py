@@ -27,6 +27,7 @@ from engine.transaction import (
     TopUp,
     Unblock,
     Void,
+    Withdrawal,
 )
 from storage.audit import findings_after, findings_before, is_repeated
 from tests.storage.city import CARDS, MINUTE_MS, PROOF, TERMINALS, TODAY, City
@@ -77,6 +78,7 @@ TOLD: dict[str, tuple[Intent, int | None]] = {
     "unblock": (Unblock(CARD, "found"), None),
     "replace": (Replace(CARD, OTHER), 30_500),
     "hold": (Hold(CARD, 10, "merchant", "kiosk", 1000), 30_500),
+    "withdrawal": (Withdrawal(CARD, 20, "dki", "kjp", proof=PROOF), 50),
     "post": (Post(CARD, GATE, 7, 60), 30_440),
     "void": (Void(CARD, GATE, 7), None),
     "grant": (Grant(CARD, "free_ride", "elderly", "person-1", TODAY, TODAY), 30_500),

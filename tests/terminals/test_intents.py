@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine import transaction
-from engine.transaction import Issue, Tap, TopUp, Transaction
+from engine.transaction import Issue, Tap, TopUp, Transaction, Withdrawal
 from terminals import intents, wire
 from terminals.intents import Intent
 
@@ -21,6 +21,11 @@ from terminals.intents import Intent
         (intents.tap("c", 0, "op", "out"), Tap("c", 0, "op", "out")),
         (intents.top_up("c", 10_000, "dki", proof=b"p"), TopUp("c", 10_000, "dki", proof=b"p")),
         (intents.top_up("c", 10_000, "dki"), TopUp("c", 10_000, "dki")),
+        (intents.withdrawal("c", 5_000, "dki"), Withdrawal("c", 5_000, "dki")),
+        (
+            intents.withdrawal("c", 5_000, "dki", purse="kjp", place="ATM-7"),
+            Withdrawal("c", 5_000, "dki", "kjp", "ATM-7"),
+        ),
         (intents.issue("c", "stored", "dki"), Issue("c", "stored", "dki")),
     ],
 )

@@ -36,6 +36,20 @@ async def _the_money_of_a_programme_buys_what_it_is_for(kit: Kit) -> None:
     check_equal("the balance", outcome["balance_rp"], 30_000)
 
 
+@SECTION.rule("The card's own money is paid out to registered holders only.")
+async def _cash_is_paid_out_as_far_as_the_rules_say(kit: Kit) -> None:
+    card, registered = await kit.card(5_000), await kit.card(5_000, registered=True)
+    async with kit.session(SERVICE) as desk:
+        await desk.posted(["top_up", registered, 5_000, "", 0, "both", "kjp"])
+        await refusals(
+            desk,
+            ("not_registered", ["withdrawal", card, 1, "dki"]),
+            ("cash_limit", ["withdrawal", registered, 1, "dki", "kjp"]),
+        )
+        outcome = (await desk.posted(["withdrawal", registered, 2_000, "dki"]))[0]
+    check_equal("the balance", outcome["balance_rp"], 3_000)
+
+
 @SECTION.rule("the lines of the bill; they add up to", limits=("items_max", "item_count_max"))
 async def _a_bill_at_its_bounds_is_taken(kit: Kit) -> None:
     card, most = await kit.card(1_000), LIMITS["items_max"]

@@ -43,7 +43,7 @@ async def _each_example_is_posted_as_the_document_has_it(kit: Kit) -> None:
     faults = []
     async with kit.session(SERVICE) as desk, kit.session(OPERATOR) as officer:
         for example in examples():
-            cards = {letter: kit.name() for letter in "CSBDPQ"}
+            cards = {letter: kit.name() for letter in "CSBDPQR"}
             names = Names(cards, desk.terminal, desk.counter)
             await desk.posted(*(names.intent(intent) for intent in setup()))
             # What a person decides is not a service's.

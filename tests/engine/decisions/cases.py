@@ -37,6 +37,7 @@ from engine.transaction import (
     TopUp,
     Unblock,
     Void,
+    Withdrawal,
 )
 from tests.engine.ledger import NOON
 
@@ -157,6 +158,21 @@ HOLDS: Final = [
     Case(Void("nobody", "hold", 1), "card_unknown", STATUS, "card"),
     Case(Void("R", "hold", 1), "hold_unknown", "hold", "counter", 35),
     Case(Void("R", "late", 1), "hold_expired", "hold", "counter", 35),
+]
+WITHDRAWALS: Final = [
+    Case(Withdrawal("nobody", 5, "dki"), "card_unknown", STATUS, "card"),
+    Case(Withdrawal("B", 5, "dki"), "card_blocked", STATUS, "card", 100),
+    Case(Withdrawal("X", 5, "dki"), "card_closed", STATUS, "card"),
+    Case(Withdrawal("O", 5, "dki"), "card_replaced", STATUS, "card"),
+    Case(Withdrawal("S", 5, "dki"), "medium_is_stored", "card.medium", "proof", 100),
+    Case(Withdrawal("R", 5, "dki", "bus"), "purse_unknown", STATUS, "purse"),
+    Case(Withdrawal("R", 5, "d/i"), "account_name", NAME, "bank", 35),
+    Case(Withdrawal("R", 5, "new"), "account_limit", NAME, "bank", 35),
+    Case(Withdrawal("R", 56, "dki"), "below_floor", "test.registered", "amount_rp", 35),
+    Case(Withdrawal("R", 36, "dki"), "day_limit", "test.registered", "amount_rp", 35),
+    Case(Withdrawal("R", 21, "dki", "rice"), "month_limit", "test.rice", "amount_rp", 30),
+    Case(Withdrawal("A", 5, "dki"), "not_registered", PLAIN, "card", 100),
+    Case(Withdrawal("A", 5, "dki", "food"), "cash_limit", "cash", "purse", 30),
 ]
 RETURNS: Final = [
     Case(Reversal("nobody", 1), "original_unknown", RETURN, "counter"),
@@ -300,7 +316,18 @@ GRANTS: Final = [
 ]
 
 CASES: Final = [
-    *(*TAPS, *PURCHASES, *TOP_UPS, *BETWEEN, *GROUPS, *HOLDS, *RETURNS, *ADJUSTMENTS, *LIVES),
+    *(
+        *TAPS,
+        *PURCHASES,
+        *TOP_UPS,
+        *BETWEEN,
+        *GROUPS,
+        *HOLDS,
+        *WITHDRAWALS,
+        *RETURNS,
+        *ADJUSTMENTS,
+        *LIVES,
+    ),
     *GRANTS,
 ]
 
@@ -332,6 +359,7 @@ REASONS: Final[dict[type[Intent], str]] = {
     Replace: "card_unknown card_closed card_replaced account_name card_exists purse_limit",
     Close: "card_unknown card_closed card_replaced holds_open below_floor",
     Hold: f"{_SPENDING} too_many_holds",
+    Withdrawal: f"{_SPENDING} not_registered cash_limit",
     Post: "card_unknown hold_unknown hold_expired amount_exceeded below_floor account_limit",
     Void: "card_unknown hold_unknown hold_expired",
     Grant: (

@@ -18,6 +18,7 @@ from engine.transaction import (
     Reversal,
     Tap,
     TopUp,
+    Withdrawal,
 )
 from tests.engine.decisions.cases import CASES, REASONS, Case
 from tests.engine.decisions.prepared import PROOF, prepared
@@ -27,7 +28,8 @@ from tests.engine.ledger import Ledger
 ADVICES = [
     case._replace(intent=replace(case.intent, proof=PROOF))
     for case in CASES
-    if isinstance(case.intent, Tap | Purchase | TopUp) and case.reason != "medium_is_stored"
+    if isinstance(case.intent, Tap | Purchase | TopUp | Withdrawal)
+    and case.reason != "medium_is_stored"
 ]
 
 
@@ -84,7 +86,7 @@ def test_a_refusal_is_remembered_and_changes_nothing_else(case: Case, ledger: Le
 def test_what_an_authorisation_is_refused_for_is_filed_with_an_advice(
     case: Case, ledger: Ledger
 ) -> None:
-    assert isinstance(case.intent, Tap | Purchase | TopUp)
+    assert isinstance(case.intent, Tap | Purchase | TopUp | Withdrawal)
     entry = ledger.send(case.intent)
     assert entry.posted
     assert case.reason in entry.exceptions

@@ -36,6 +36,7 @@ from engine.transaction import (
     Subsidy,
     Tap,
     TopUp,
+    Withdrawal,
 )
 from tests.engine.decisions.prepared import HOUR_MS, PROOF, prepared
 from tests.engine.ledger import Ledger, wib_ms
@@ -57,6 +58,11 @@ REVERSIBLE: list[tuple[Intent, Postings]] = [
         ((PROGRAMME_PURSE, "A/kjp", 35), (OPERATOR_REVENUE, "tj", -35)),
     ),
     (Purchase("A", 35, "shop"), ((PURSE, "A", 35), (MERCHANT_PAYABLE, "shop", -35))),
+    (Withdrawal("R", 35, "dki"), ((PURSE, "R", 35), (BANK_SETTLEMENT, "dki", -35))),
+    (
+        Withdrawal("A", 35, "dki", "kjp"),
+        ((PROGRAMME_PURSE, "A/kjp", 35), (BANK_SETTLEMENT, "dki", -35)),
+    ),
     (
         TopUp("A", 50, "dki", 3),
         ((BANK_SETTLEMENT, "dki", 53), (PURSE, "A", -50), (FEES, "top_up", -3)),
