@@ -24,6 +24,7 @@ from engine.purses import (
     undo_today,
     withdraw,
 )
+from engine.tally import joined_tallies
 from engine.transaction import (
     Adjustment,
     Block,
@@ -121,6 +122,7 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         card.before,
         card.grants,
         card.kept if entry.rating is None else _kept(card.kept, entry, entry.rating),
+        card.tally if entry.tally is None else entry.tally,
     )
     change = _CHANGES.get(type(entry.intent))
     return after if change is None or entry.reason else change(after, entry)
@@ -144,9 +146,9 @@ def step_of(entry: Entry) -> Step:
 def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Card:
     """Return the card that takes over from an old one by a `replace` entry.
 
-    Its limits go on counting where those of the old card stood, what was held is held on, what was
-    granted is granted on, and its history goes on too: the entry's `previous` leads there. Where an
-    advice was faster to tell of it (`known`), it keeps what happened on it.
+    Its limits and quotas go on where those of the old card stood, what was held is held on, what
+    was granted is granted on, and its history goes on too: the entry's `previous` leads there.
+    Where an advice was faster to tell of it (`known`), it keeps what happened on it.
     """
     intent = entry.intent
     assert isinstance(intent, Replace)
@@ -160,12 +162,14 @@ def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Car
         last=position,
         holds=old.holds,
         grants=old.grants,
+        tally=old.tally,
     )
     if known is not None:
         main = joined(fresh.main, known.main, entry.decided_ms)
         for name, purse in known.programmes:
             programmes[name] = joined(programmes.get(name, EMPTY), purse, entry.decided_ms)
-        fresh = replace(fresh, main=main, before=known.last)
+        tally = joined_tallies(fresh.tally, known.tally)
+        fresh = replace(fresh, main=main, before=known.last, tally=tally)
     fresh = replace(fresh, programmes=tuple(programmes.items()))
     main, moved = after_lines(fresh, entry.postings, correct, entry.decided_ms)
     return replace(fresh, main=main, programmes=moved)

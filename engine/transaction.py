@@ -20,6 +20,7 @@ from engine import limits
 from engine.accounts import AccountKind, Posting
 from engine.errors import Reason
 from engine.fares.state import Direction, Rating
+from engine.tally import Tally
 
 Amount = Annotated[int, Meta(ge=0, le=limits.AMOUNT_RP_MAX)]
 PositiveAmount = Annotated[int, Meta(ge=1, le=limits.AMOUNT_RP_MAX)]
@@ -85,7 +86,7 @@ class Purchase(_Intent, frozen=True, tag="purchase"):
     """Goods or a levy are paid at a merchant.
 
     `merchant_kind` is what the shop sells, as the terminal of its acquirer tells it. `items` are
-    the bill: all of it, or nothing of it.
+    the bill: all of it, or nothing of it. With a `programme` they are sold at its price.
     """
 
     card: Name
@@ -96,6 +97,7 @@ class Purchase(_Intent, frozen=True, tag="purchase"):
     proof: Proof | None = None
     merchant_kind: OptionalName = ""
     items: Annotated[tuple[Item, ...], Meta(max_length=limits.ITEMS_MAX)] = ()
+    programme: OptionalName = ""
 
 
 class TopUp(_Intent, frozen=True, tag="top_up"):
@@ -356,6 +358,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
       previous: position of the card's entry before this one, -1 for its first.
       rating: where the card's rides stand after a tap that was rated, and all later ones.
       middle: where they stand after the older half of the taps that are kept, if that changed.
+      tally: what the card has had of programmes afterwards, where that changed.
     """
 
     terminal: Name
@@ -372,6 +375,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     previous: int
     rating: Rating | None = None
     middle: Rating | None = None
+    tally: Tally | None = None
 
     @property
     def posted(self) -> bool:

@@ -10,6 +10,7 @@ from msgspec import Struct
 from engine.accounts import Postings
 from engine.errors import Reason
 from engine.fares.state import Rating
+from engine.tally import Tally
 
 CARD_RULE: Final = "card.status"
 """What a card may be used for, by its status; a card's purses, holds and debts."""
@@ -19,6 +20,8 @@ ACCOUNT_RULE: Final = "account.name"
 """What may name an account, and how many there may be."""
 ITEMS_RULE: Final = "purchase.items"
 """The lines of a bill add up to its amount."""
+PRICE_RULE: Final = "purchase.programme"
+"""Goods are sold at the price of a programme that has one."""
 HOLD_RULE: Final = "hold"
 """A hold is posted or voided once, in time, up to its amount."""
 GRANT_RULE: Final = "grant"
@@ -53,6 +56,7 @@ class Verdict(Struct, frozen=True, gc=False):
       detail: the field at fault, where there is one.
       exceptions: what the ledger dislikes in an advice that it posts all the same.
       rating, middle: where the card's rides stand after a tap that was rated, as in an entry.
+      tally: what the card has had of programmes afterwards, where that changes.
     """
 
     postings: Postings = ()
@@ -63,6 +67,7 @@ class Verdict(Struct, frozen=True, gc=False):
     exceptions: tuple[Reason, ...] = ()
     rating: Rating | None = None
     middle: Rating | None = None
+    tally: Tally | None = None
 
 
 Doubt: TypeAlias = tuple[Reason, str, str]

@@ -112,8 +112,10 @@ def _banks(intent: Intent) -> tuple[str, ...]:
 
 def _programmes(intent: Intent) -> tuple[str, ...]:
     match intent:
-        case Tap() | Purchase() | TopUp() | Hold() | Withdrawal():
+        case Tap() | TopUp() | Hold() | Withdrawal():
             return (intent.purse,)
+        case Purchase():
+            return (intent.purse, intent.programme)
         case Subsidy() | Grant() | Revoke():
             return (intent.programme,)
         case _:

@@ -63,6 +63,7 @@ def redact(entry: Entry, pseudonym: Pseudonym) -> Entry:
         balance_rp=0,
         rating=None,
         middle=None,
+        tally=None,
         postings=tuple(_line(posting, pseudonym) for posting in entry.postings),
     )
 

@@ -88,6 +88,7 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
         -1 if card is None else card.last,
         verdict.rating,
         verdict.middle,
+        verdict.tally,
     )
 
 

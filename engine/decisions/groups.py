@@ -51,6 +51,7 @@ def decide_group(book: Book, card: Card | None, now: Moment, intent: Group) -> V
             rule=total.rule or verdict.rule,
             detail=total.detail or where,
             exceptions=tuple(dict.fromkeys(total.exceptions + verdict.exceptions)),
+            tally=verdict.tally or total.tally,
         )
     return total
 
@@ -79,4 +80,5 @@ def _after_part(card: Card | None, part: Part, verdict: Verdict, now: Moment) ->
         return card
     draft = unknown_card(part.card) if card is None else card
     main, programmes = after_lines(draft, verdict.postings, pay, now.ms)
-    return replace(draft, main=main, programmes=programmes)
+    tally = draft.tally if verdict.tally is None else verdict.tally
+    return replace(draft, main=main, programmes=programmes, tally=tally)

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, assert_never
 
+from msgspec.structs import replace
+
 from engine.accounts import (
     MERCHANT_PAYABLE,
     OPERATOR_REVENUE,
     PROGRAMME_FUND,
     SUSPENSE,
     Account,
+    card_in,
     purse_line,
 )
 from engine.book import Book
@@ -26,10 +29,12 @@ from engine.decisions.checks import (
     spending_doubts,
     with_accounts,
 )
+from engine.decisions.quotas import quota_doubts, with_goods
 from engine.decisions.spending import bill_doubts, list_doubts
 from engine.decisions.top_ups import decide_top_up
 from engine.errors import Reason
 from engine.moment import Moment
+from engine.tally import NOTHING
 from engine.transaction import Part, Purchase, Share, Subsidy, Tap, TopUp, Withdrawal
 from engine.verdict import FARE_RULE, Doubt, Verdict, filed, refused
 
@@ -96,10 +101,17 @@ def _between(
 
 def _buy(book: Book, card: Card | None, now: Moment, intent: Purchase, *, advice: bool) -> Verdict:
     payee = (MERCHANT_PAYABLE, intent.merchant)
-    if not (intent.purse or intent.items):
+    if not (intent.purse or intent.items or intent.programme):
         return pay(book, card, now, intent, payee, advice=advice)
-    against = bill_doubts(intent) + list_doubts(now, intent)
-    return pay(book, card, now, intent, payee, advice=advice, others=against)
+    doubts = bill_doubts(intent) + list_doubts(now, intent)
+    if intent.programme:
+        doubts += quota_doubts(card, now, intent)
+    verdict = pay(book, card, now, intent, payee, advice=advice, others=doubts)
+    # What goes to suspense is on no card, and what is refused is not bought.
+    if not (intent.programme and card_in(verdict.postings)):
+        return verdict
+    tally = NOTHING if card is None else card.tally
+    return replace(verdict, tally=with_goods(tally, now, intent))
 
 
 def pay(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from engine.accounts import Posting, Postings, card_in, purse_line, purse_of
 from engine.book import Book, volume_rp
 from engine.calendar import day_and_month
 from engine.card import Card
 from engine.decisions.checks import correction_doubts, leads_too_far, purse_now
+from engine.decisions.quotas import without_goods
 from engine.errors import Bug, Reason
 from engine.limits import REPLACEMENTS_FOLLOWED_MAX
 from engine.moment import Moment
@@ -53,7 +56,12 @@ def decide_reversal(book: Book, now: Moment, intent: Reversal) -> Verdict:
     left_rp = volume_rp(entry) - (book.returned.get((intent.terminal, intent.counter)) or 0)
     if left_rp == 0:
         return refused(Reason.AMOUNT_EXCEEDED, RETURN_RULE, "counter")
-    return _give_back(book, now, entry, left_rp)
+    verdict = _give_back(book, now, entry, left_rp)
+    if verdict.reason or entry.tally is None:
+        return verdict
+    card = book.cards.get(card_in(verdict.postings))
+    assert card is not None, "what counted on a card moved its money"
+    return replace(verdict, tally=without_goods(card.tally, now, entry))
 
 
 def decide_refund(book: Book, now: Moment, intent: Refund) -> Verdict:

@@ -104,7 +104,7 @@ class Teller:
             (2, self.issue),
             (2, lambda: Block(self.card(), "lost")),
             (6, lambda: Unblock(self.card(), "found")),
-            (1, lambda: Replace(self.card(), self.one_of("NMOP?"))),
+            (3, lambda: Replace(self.card(), self.one_of("NMOP?"))),
             (1, lambda: Close(self.card())),
             (7, self.grant),
             (1, lambda: Identify(self.card(), self.one_of("ani budi b*di"))),

@@ -10,6 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from engine import limits
 from engine.accounts import AccountKind
 from engine.errors import Reason
+from engine.tally import Bought, Tally
 from engine.transaction import (
     Adjustment,
     Block,
@@ -53,6 +54,8 @@ proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
 kinds = st.integers(1, len(AccountKind))
 services = st.sampled_from(["", "mrt", "transjakarta_brt", "by camel"])
 media = st.sampled_from(["stored", "account"])
+months = st.integers(0, 120_000)
+tallies = st.builds(Tally, st.lists(st.builds(Bought, names, names, months, counters)).map(tuple))
 items = st.builds(Item, names, st.integers(1, limits.ITEM_COUNT_MAX), amounts)
 
 _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
@@ -63,6 +66,7 @@ _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
     Purchase: st.builds(
         *(Purchase, names, positive_amounts, names, optional_names, optional_names, proofs),
         *(optional_names, st.lists(items, max_size=limits.ITEMS_MAX).map(tuple)),
+        optional_names,
     ),
     TopUp: st.builds(
         *(TopUp, names, positive_amounts, optional_names, amounts),
@@ -117,6 +121,7 @@ entries = st.builds(
     *(st.integers(-(2**63), 2**63 - 1), st.lists(reasons).map(tuple)),
     st.lists(st.tuples(kinds, owners, corrected_amounts)).map(tuple),
     st.integers(-1, 2**53),
+    tally=st.none() | tallies,
 )
 
 

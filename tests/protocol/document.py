@@ -29,6 +29,7 @@ from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Ratin
 from engine.fleet.commands import CommandBody
 from engine.fleet.terminals import Selection
 from engine.rules.kinds import Service
+from engine.tally import Bought, Tally
 from engine.transaction import Entry, Intent, Item, Part, Transaction
 from protocol.messages import (
     Action,
@@ -90,6 +91,8 @@ RECORDS: Final[dict[type[Struct], str]] = {
     Package: "package",
     Counted: "counted",
     Rating: "rating",
+    Tally: "tally",
+    Bought: "bought",
 }
 
 

@@ -91,8 +91,9 @@ def test_amounts_and_all_else_stay_and_what_is_shown_is_an_entry(history: Histor
         shown = redact(entry, PSEUDONYM)
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(shown), type=Entry) == shown
         assert [line[::2] for line in shown.postings] == [line[::2] for line in entry.postings]
-        assert (shown.balance_rp, shown.rating, shown.middle) == (0, None, None)
-        changed = {"intent", "postings", "balance_rp", "rating", "middle"}
+        assert shown.balance_rp == 0
+        assert (shown.rating, shown.middle, shown.tally) == (None, None, None)
+        changed = {"intent", "postings", "balance_rp", "rating", "middle", "tally"}
         for name in set(Entry.__struct_fields__) - changed:
             assert getattr(shown, name) == getattr(entry, name)
         assert type(shown.intent) is type(entry.intent)

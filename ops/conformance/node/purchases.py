@@ -36,6 +36,27 @@ async def _the_money_of_a_programme_buys_what_it_is_for(kit: Kit) -> None:
     check_equal("the balance", outcome["balance_rp"], 30_000)
 
 
+@SECTION.rule("and each of them so often a month.")
+async def _goods_at_the_price_of_a_programme_are_sold_once(kit: Kit) -> None:
+    card, place = await kit.card(100_000), ["pasar_jaya", "", "", None, ""]
+    rice, dear = ["rice", 1, 30_000], ["rice", 1, 30_001]
+    async with kit.session(SERVICE) as desk:
+        buy = ["purchase", card, 30_000, *place, [rice], "food"]
+        await refusals(desk, ("not_entitled", buy))
+        await desk.posted(["grant", card, "food", "kjp", kit.name("PERSON"), 0, LIMITS["day_max"]])
+        await refusals(
+            desk,
+            ("price_differs", ["purchase", card, 30_001, *place, [dear], "food"]),
+            (
+                "merchant_not_allowed",
+                ["purchase", card, 30_000, "toko", *place[1:], [rice], "food"],
+            ),
+        )
+        bought = (await desk.posted(buy))[0]
+        await refusals(desk, ("quota_used", buy))
+        await desk.posted(["reversal", desk.terminal, bought["counter"]], buy)
+
+
 @SECTION.rule("The card's own money is paid out to registered holders only.")
 async def _cash_is_paid_out_as_far_as_the_rules_say(kit: Kit) -> None:
     card, registered = await kit.card(5_000), await kit.card(5_000, registered=True)

@@ -118,4 +118,5 @@ def test_every_reason_is_some_kinds_but_those_of_advices_and_of_the_shard() -> N
     others = {"", "card_quarantined", "medium_is_account"}
     # On the day of this ledger few programmes have rules: theirs have tables of their own.
     others |= {"items_sum", "merchant_not_allowed", "goods_not_allowed"}
+    others |= {"not_entitled", "price_differs", "quota_used"}
     assert known | others | OF_RIDES == set(Reason)
