@@ -40,6 +40,13 @@ def month_of(day: int) -> int:
     return when.year * 12 + when.month - 1
 
 
+def days_of_month(month: int) -> tuple[int, int]:
+    """Return the first and the last day of a month, counted as `month_of` does."""
+    first = date(month // 12, month % 12 + 1, 1)
+    after = date((month + 1) // 12, (month + 1) % 12 + 1, 1)
+    return day_of_date(first), day_of_date(after) - 1
+
+
 def within_months(since_day: int, until_day: int, months: int) -> bool:
     """Tell whether days from one to another, both included, are so many months at most.
 

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     NOT_RETURNABLE = "not_returnable"  # the original moved nothing, or is of another kind
     ORIGINAL_UNKNOWN = "original_unknown"  # there is no such transaction
     PASSBACK = "passback"  # the card was handed back to somebody else
+    PERIOD_PAID = "period_paid"  # the levy of this month was paid already
+    PERIOD_UNKNOWN = "period_unknown"  # no month of a levy, or too far from now
     PLACE_UNKNOWN = "place_unknown"  # the fare of the service does not know this place
     PRICE_DIFFERS = "price_differs"  # the programme has another price for these goods
     PROGRAMME_UNKNOWN = "programme_unknown"  # no programme of this name gives anything today
@@ -81,5 +83,6 @@ class Reason(StrEnum):
     RECEIVE_LIMIT = "receive_limit"  # more than may come in during a month
     TAP_IN_GROUP = "tap_in_group"  # a tap that is rated stands alone
     TOO_LATE = "too_late"  # too many later taps of the card came before it, or a month has passed
+    TOO_MANY_CHARGES = "too_many_charges"  # no room for another kind of levy on the card
     TOO_MANY_GRANTS = "too_many_grants"  # no room for another grant on the card
     TOO_MANY_HOLDS = "too_many_holds"  # no room for another hold on the card

@@ -50,6 +50,18 @@ ITEMS_MAX: Final = 32
 ITEM_COUNT_MAX: Final = 10_000
 """Pieces in one of them: no purse can pay for more."""
 
+CHARGES_PER_CARD_MAX: Final = 8
+"""Kinds of levies that one card pays: rent, water, power, a stall, and as many again."""
+
+PERIODS_KEPT_MAX: Final = 12
+"""Months of a levy that are remembered: a rule that looks back does so for some months."""
+
+PERIODS_AHEAD_MAX: Final = 6
+"""Months for which a levy is paid in advance; half of those remembered are of the past then."""
+
+PERIODS_BEHIND_MAX: Final = 120
+"""Months that a levy may be late: what is older than ten years is not asked for any more."""
+
 HOLDS_PER_CARD_MAX: Final = 8
 """A card is in one journey and at one till at a time; the rest is slack for lost voids."""
 
@@ -70,6 +82,9 @@ COUNTER_MAX: Final = 2**53 - 1
 
 TIME_MS_MAX: Final = 253_402_300_799_999
 """End of the year 9999."""
+
+PERIOD_MAX: Final = 9999 * 12 + 11
+"""Its last month, counted from the year 0."""
 
 DAY_MAX: Final = 2_932_896
 """Its last day, counted from 1970-01-01."""

@@ -36,6 +36,8 @@ TimeMs = Annotated[int, Meta(ge=0, le=limits.TIME_MS_MAX)]
 Day = Annotated[int, Meta(ge=0, le=limits.DAY_MAX)]
 """A day of Jakarta, counted from 1970-01-01 as engine.calendar does."""
 MediumName = Literal["stored", "account"]
+Period = Annotated[int, Meta(ge=0, le=limits.PERIOD_MAX)]
+"""A month, as engine.calendar counts them."""
 ItemCount = Annotated[int, Meta(ge=1, le=limits.ITEM_COUNT_MAX)]
 
 
@@ -87,6 +89,9 @@ class Purchase(_Intent, frozen=True, tag="purchase"):
 
     `merchant_kind` is what the shop sells, as the terminal of its acquirer tells it. `items` are
     the bill: all of it, or nothing of it. With a `programme` they are sold at its price.
+
+    With a `charge` it is a levy for the month `period`, and the amount is all that is asked of
+    those to whom nothing is waived.
     """
 
     card: Name
@@ -98,6 +103,8 @@ class Purchase(_Intent, frozen=True, tag="purchase"):
     merchant_kind: OptionalName = ""
     items: Annotated[tuple[Item, ...], Meta(max_length=limits.ITEMS_MAX)] = ()
     programme: OptionalName = ""
+    charge: OptionalName = ""
+    period: Period = 0
 
 
 class TopUp(_Intent, frozen=True, tag="top_up"):

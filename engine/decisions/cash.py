@@ -12,7 +12,7 @@ from engine.accounts import BANK_SETTLEMENT
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.checks import limits_of, purse_now
-from engine.decisions.payments import pay
+from engine.decisions.paying import pay
 from engine.errors import Reason
 from engine.moment import Moment
 from engine.rules.kinds import Allowance

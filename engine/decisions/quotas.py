@@ -53,11 +53,11 @@ def _of_items(tally: Tally, now: Moment, intent: Purchase, quota: ItemQuota) -> 
             yield Reason.QUOTA_USED, quota.version, field
 
 
-def with_goods(tally: Tally, now: Moment, intent: Purchase) -> Tally | None:
-    """Return what a card has had after a purchase; None: no quota counts it."""
+def with_goods(tally: Tally, now: Moment, intent: Purchase) -> Tally:
+    """Return what a card has had after a purchase; what no quota lists is not counted."""
     quota = now.rules.of_programmes.item_quotas.get(intent.programme)
     if quota is None:
-        return None
+        return tally
     listed = {item.name for item in quota.items}
     bought = (line for line in _lines(intent, now.month) if line.item in listed)
     return replace(tally, bought=summed((*tally.bought, *bought)))

@@ -11,6 +11,7 @@ from engine.book import Book, volume_rp
 from engine.calendar import day_and_month
 from engine.card import Card
 from engine.decisions.checks import correction_doubts, leads_too_far, purse_now
+from engine.decisions.levies import without_levies
 from engine.decisions.quotas import without_goods
 from engine.errors import Bug, Reason
 from engine.limits import REPLACEMENTS_FOLLOWED_MAX
@@ -61,15 +62,23 @@ def decide_reversal(book: Book, now: Moment, intent: Reversal) -> Verdict:
         return verdict
     card = book.cards.get(card_in(verdict.postings))
     assert card is not None, "what counted on a card moved its money"
-    return replace(verdict, tally=without_goods(card.tally, now, entry))
+    left = without_levies(card.tally, entry)
+    if left is None:
+        return refused(Reason.NOT_RETURNABLE, RETURN_RULE, "counter")
+    return replace(verdict, tally=without_goods(left, now, entry))
 
 
 def decide_refund(book: Book, now: Moment, intent: Refund) -> Verdict:
-    """Decide a refund: a part of a tap or purchase goes back to the purse it came from."""
+    """Decide a refund: a part of a tap or purchase goes back to the purse it came from.
+
+    A levy is paid for a whole month, and given back whole.
+    """
     entry = book.find_entry(intent.terminal, intent.counter)
     if entry is None:
         return refused(Reason.ORIGINAL_UNKNOWN, RETURN_RULE, "counter")
     if not isinstance(entry.intent, _REFUNDABLE) or not entry.postings:
+        return refused(Reason.NOT_RETURNABLE, RETURN_RULE, "counter")
+    if isinstance(entry.intent, Purchase) and entry.intent.charge:
         return refused(Reason.NOT_RETURNABLE, RETURN_RULE, "counter")
     left_rp = volume_rp(entry) - (book.returned.get((intent.terminal, intent.counter)) or 0)
     if intent.amount_rp > left_rp:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, TypeAlias, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -11,9 +11,18 @@ from engine.rules.kinds import Allowance, FreeRide, ItemQuota, RuleHead, Spendin
 from engine.rules.rulebook import Rulebook, one_each
 
 R = TypeVar("R", bound=RuleHead)
+T = TypeVar("T")
 
 Entitling: TypeAlias = FreeRide | Allowance | ItemQuota | Waiver
 """Rules that give something to those who are entitled to it."""
+
+
+class WaiverDays(NamedTuple):
+    """A waiver and the days on which it holds, as counted by engine.calendar; None: without end."""
+
+    waiver: Waiver
+    first_day: int
+    last_day: int | None
 
 
 class ProgrammeRules(Struct, frozen=True, kw_only=True):
@@ -23,6 +32,7 @@ class ProgrammeRules(Struct, frozen=True, kw_only=True):
       free_rides, waivers: by programme; one may have several, for other services or charges.
       allowances: by programme and level.
       spending_lists, item_quotas: by programme.
+      waivers_ever: by charge, with the days of each; those that are over, and coming ones, too.
     """
 
     free_rides: Mapping[str, tuple[FreeRide, ...]] = {}
@@ -30,6 +40,7 @@ class ProgrammeRules(Struct, frozen=True, kw_only=True):
     spending_lists: Mapping[str, SpendingList] = {}
     item_quotas: Mapping[str, ItemQuota] = {}
     waivers: Mapping[str, tuple[Waiver, ...]] = {}
+    waivers_ever: Mapping[str, tuple[WaiverDays, ...]] = {}
 
     def has(self, programme: str) -> bool:
         """Tell whether a programme gives something at all."""
@@ -71,11 +82,20 @@ def programme_rules(rulebook: Rulebook, day: int) -> ProgrammeRules:
         spending_lists=one_each(((rule.programme, rule) for rule in lists), day),
         item_quotas=one_each(((rule.programme, rule) for rule in quotas), day),
         waivers=_each((rule.programme, rule) for rule in waivers),
+        waivers_ever=_each((days.waiver.charge, days) for days in _waivers_ever(rulebook)),
     )
 
 
-def _each(rules: Iterable[tuple[str, R]]) -> dict[str, tuple[R, ...]]:
-    found: dict[str, tuple[R, ...]] = {}
+def _waivers_ever(rulebook: Rulebook) -> Iterator[WaiverDays]:
+    for rule_id in rulebook.ids:
+        for version in rulebook.versions(rule_id):
+            rule = version.rule
+            if isinstance(rule, Waiver) and rule.enabled:
+                yield WaiverDays(rule, version.first_day, version.last_day)
+
+
+def _each(rules: Iterable[tuple[str, T]]) -> dict[str, tuple[T, ...]]:
+    found: dict[str, tuple[T, ...]] = {}
     for programme, rule in rules:
         found[programme] = (*found.get(programme, ()), rule)
     return found

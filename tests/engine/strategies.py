@@ -10,7 +10,7 @@ from hypothesis.strategies import SearchStrategy
 from engine import limits
 from engine.accounts import AccountKind
 from engine.errors import Reason
-from engine.tally import Bought, Tally
+from engine.tally import Bought, Charged, Credit, Tally
 from engine.transaction import (
     Adjustment,
     Block,
@@ -55,7 +55,13 @@ kinds = st.integers(1, len(AccountKind))
 services = st.sampled_from(["", "mrt", "transjakarta_brt", "by camel"])
 media = st.sampled_from(["stored", "account"])
 months = st.integers(0, 120_000)
-tallies = st.builds(Tally, st.lists(st.builds(Bought, names, names, months, counters)).map(tuple))
+credit = st.lists(st.builds(Credit, names, names, amounts), max_size=2).map(tuple)
+tallies = st.builds(
+    Tally,
+    st.lists(st.builds(Bought, names, names, months, counters)).map(tuple),
+    st.lists(st.builds(Charged, names, months, amounts, amounts, credit)).map(tuple),
+    credit,
+)
 items = st.builds(Item, names, st.integers(1, limits.ITEM_COUNT_MAX), amounts)
 
 _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
@@ -66,7 +72,7 @@ _PARTS: Final[dict[type[Intent], SearchStrategy[Part]]] = {
     Purchase: st.builds(
         *(Purchase, names, positive_amounts, names, optional_names, optional_names, proofs),
         *(optional_names, st.lists(items, max_size=limits.ITEMS_MAX).map(tuple)),
-        optional_names,
+        *(optional_names, optional_names, st.integers(0, limits.PERIOD_MAX)),
     ),
     TopUp: st.builds(
         *(TopUp, names, positive_amounts, optional_names, amounts),

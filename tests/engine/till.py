@@ -28,7 +28,8 @@ class Till(Ledger):
             name = issue.card
             self.done(issue)
             self.done(TopUp(name, 100_000, "dki"))
-            self.done(*(TopUp(name, 200_000, purse=programme) for programme in programmes))
+            for programme in programmes:
+                self.done(TopUp(name, 200_000, purse=programme))
 
     def go_to(self, when: str) -> None:
         """Go to noon of a day, as `2024-01-15`; its rules are in force from then on."""

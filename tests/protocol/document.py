@@ -29,7 +29,7 @@ from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Ratin
 from engine.fleet.commands import CommandBody
 from engine.fleet.terminals import Selection
 from engine.rules.kinds import Service
-from engine.tally import Bought, Tally
+from engine.tally import Bought, Charged, Credit, Tally
 from engine.transaction import Entry, Intent, Item, Part, Transaction
 from protocol.messages import (
     Action,
@@ -93,6 +93,8 @@ RECORDS: Final[dict[type[Struct], str]] = {
     Rating: "rating",
     Tally: "tally",
     Bought: "bought",
+    Charged: "charged",
+    Credit: "credit",
 }
 
 

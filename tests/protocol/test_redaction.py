@@ -24,7 +24,7 @@ PSEUDONYM: Final = pseudonyms(SECRET)
 SHOWN: Final = {
     *("amount_rp", "fee_rp", "expires_after_ms", "counter"),
     *("operator", "to_operator", "merchant", "bank", "programme", "purse", "payee_name"),
-    "merchant_kind",
+    *("merchant_kind", "charge", "period"),
     *("place", "line", "service", "direction", "leg", "medium", "payee", "registered", "terminal"),
     *("group", "since_day", "until_day"),
 }
@@ -47,6 +47,7 @@ VALUES: Final[dict[str, object]] = {
     "since_day": 20_370,
     "until_day": 20_551,
     "items": (("<items>", 2, 3),),
+    "period": 24_290,
     **dict.fromkeys(("amount_rp", "fee_rp", "expires_after_ms", "counter"), 987_654_321),
 }
 """Of a field that is no text; a text holds the name of its field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from ops.conformance.errors import check_equal
@@ -55,6 +56,36 @@ async def _goods_at_the_price_of_a_programme_are_sold_once(kit: Kit) -> None:
         bought = (await desk.posted(buy))[0]
         await refusals(desk, ("quota_used", buy))
         await desk.posted(["reversal", desk.terminal, bought["counter"]], buy)
+
+
+@SECTION.rule(
+    "and is paid once for a month.",
+    limits=("periods_ahead_max", "periods_behind_max", "charges_per_card_max", "periods_kept_max"),
+)
+async def _a_levy_is_paid_once_for_a_month(kit: Kit) -> None:
+    card = await kit.card(1_000)
+    now = time.gmtime()
+    month = now.tm_year * 12 + now.tm_mon - 1
+
+    def levy(period: int, charge: str = "rent") -> list[Any]:
+        return ["purchase", card, 1, "rusunawa", "", "", None, "", [], "", charge, period]
+
+    # Near the end of a month it is another one in Jakarta already.
+    too_early = month + LIMITS["periods_ahead_max"] + 2
+    async with kit.session(SERVICE) as desk:
+        await desk.posted(levy(month))
+        await refusals(
+            desk,
+            ("period_paid", levy(month)),
+            ("period_unknown", levy(too_early)),
+            ("period_unknown", levy(month - LIMITS["periods_behind_max"] - 1)),
+            ("period_unknown", levy(month, "")),
+        )
+        await desk.posted(*(levy(month - n - 1) for n in range(LIMITS["periods_kept_max"] - 1)))
+        await refusals(desk, ("period_unknown", levy(month - LIMITS["periods_kept_max"])))
+        others = [f"charge-{n}" for n in range(LIMITS["charges_per_card_max"])]
+        await desk.posted(*(levy(month, charge) for charge in others[:-1]))
+        await refusals(desk, ("too_many_charges", levy(month, others[-1])))
 
 
 @SECTION.rule("The card's own money is paid out to registered holders only.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from engine.decisions import decide, payments
+from engine.decisions import decide, paying
 from engine.errors import Bug, Reason
 from engine.transaction import Entry, Tap, Transaction
 from tests.engine.decisions.prepared import prepared
@@ -54,6 +54,6 @@ def test_the_rules_of_the_moment_are_the_ones_that_count() -> None:
 
 def test_a_decision_that_does_not_balance_is_a_defect(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = prepared()
-    monkeypatch.setattr(payments, "purse_line", lambda card, _, amount_rp: (1, card, amount_rp + 1))
+    monkeypatch.setattr(paying, "purse_line", lambda card, _, amount_rp: (1, card, amount_rp + 1))
     with pytest.raises(Bug, match="postings sum to Rp1"):
         ledger.dry_run(Tap("A", 35, "tj", "in"))

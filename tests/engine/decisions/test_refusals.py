@@ -119,4 +119,5 @@ def test_every_reason_is_some_kinds_but_those_of_advices_and_of_the_shard() -> N
     # On the day of this ledger few programmes have rules: theirs have tables of their own.
     others |= {"items_sum", "merchant_not_allowed", "goods_not_allowed"}
     others |= {"not_entitled", "price_differs", "quota_used"}
+    others |= {"period_paid", "period_unknown", "too_many_charges"}
     assert known | others | OF_RIDES == set(Reason)

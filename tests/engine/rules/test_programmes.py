@@ -87,3 +87,17 @@ def test_a_programme_may_have_several_levels_and_several_waivers() -> None:
     rules = programme_rules(rulebook, day_of_date(date(2019, 1, 1)))
     assert [*rules.allowances] == [("kjp", "sd"), ("kjp", "smp")]
     assert [waiver.charge for waiver in rules.waivers["rusun"]] == ["rent", "water"]
+    assert [*rules.waivers_ever] == ["rent", "water"]
+
+
+def test_waivers_that_are_over_or_to_come_are_known_with_their_days() -> None:
+    first = rule("w.rent", "waiver", WAIVER.format("rent") + "\nvalid_to = 2019-06-30")
+    second = rule("w.rent", "waiver", WAIVER.format("rent"), since="2020-01-01")
+    rehearsed = rule("w.new", "waiver", WAIVER.format("rent") + "\nenabled = false")
+    rulebook = Rulebook([written("a", first, second, rehearsed)])
+    rules = programme_rules(rulebook, day_of_date(date(2019, 12, 1)))
+    assert rules.waivers == {}
+    assert [days[1:] for days in rules.waivers_ever["rent"]] == [
+        (day_of_date(date(2019, 1, 1)), day_of_date(date(2019, 6, 30))),
+        (day_of_date(date(2020, 1, 1)), None),
+    ]
