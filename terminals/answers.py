@@ -57,6 +57,7 @@ ENTRY: Final = record(
     ("previous", POSITION),
     ("rating?", optional(array)),
     ("middle?", optional(array)),
+    ("tally?", optional(array)),
 )
 _EXPLAINED_LINE: Final = record(
     m.ExplainedLine,

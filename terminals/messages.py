@@ -87,6 +87,7 @@ class Entry(NamedTuple):
     previous: int
     rating: Sequence[object] | None = None
     middle: Sequence[object] | None = None
+    tally: Sequence[object] | None = None
 
 
 class Balance(NamedTuple):

@@ -20,7 +20,8 @@ each charge, of which twelve at most; what a rule says of earlier ones makes no 
 
 An advice tells what a chip has paid: all of it is taken from the purse, and what was waived is
 credit at the next levy. One that is filed because its month was paid, or cannot be, is not
-remembered: it is for an officer to take back.
+remembered: it is for an officer to take back, and neither it nor what is beside it in a group is
+forgotten by that.
 
 A reversal takes the levy of its month back, with the credit that it has used. It is refused when
 the levy is not remembered any more as it was, so that what has become credit is not given back a

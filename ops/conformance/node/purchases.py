@@ -60,7 +60,10 @@ async def _goods_at_the_price_of_a_programme_are_sold_once(kit: Kit) -> None:
 
 @SECTION.rule(
     "and is paid once for a month.",
-    limits=("periods_ahead_max", "periods_behind_max", "charges_per_card_max", "periods_kept_max"),
+    limits=(
+        *("period_max", "periods_ahead_max", "periods_behind_max"),
+        *("periods_kept_max", "charges_per_card_max"),
+    ),
 )
 async def _a_levy_is_paid_once_for_a_month(kit: Kit) -> None:
     card = await kit.card(1_000)
@@ -78,6 +81,7 @@ async def _a_levy_is_paid_once_for_a_month(kit: Kit) -> None:
             desk,
             ("period_paid", levy(month)),
             ("period_unknown", levy(too_early)),
+            ("period_unknown", levy(LIMITS["period_max"])),
             ("period_unknown", levy(month - LIMITS["periods_behind_max"] - 1)),
             ("period_unknown", levy(month, "")),
         )

@@ -209,6 +209,19 @@ def test_an_advice_takes_all_and_what_is_waived_is_credit_at_the_next_levy() -> 
     assert ledger.cards["A2"].tally == Tally()
 
 
+def test_what_is_filed_in_a_group_is_taken_back_and_nothing_is_forgotten_by_that() -> None:
+    ledger = till("2020-05-05")
+    ledger.done(rent("2020-05", "S", proof=PROOF))
+    both = Group((rent("2020-05", "S", 7, proof=PROOF), rent("2020-06", "S", 8)))
+    entry = ledger.send(both)
+    assert entry.exceptions == (Reason.PERIOD_PAID,)
+    before = ledger.cards["S"].tally
+    assert [levy.paid_rp for levy in before.charged] == [RENT, 8]
+    ledger.done(Reversal(entry.terminal, entry.counter))
+    assert ledger.cards["S"].tally == before
+    assert ledger.balance_rp("S") == 1_600_000 - RENT
+
+
 def test_an_advice_of_no_card_is_in_suspense_and_remembered_nowhere() -> None:
     ledger = till("2020-05-05")
     entry = ledger.send(rent("2020-05", "A B", proof=PROOF))
