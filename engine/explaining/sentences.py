@@ -162,7 +162,7 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Posted, and filed as an exception: {reason}.",
     ),
     "card_pays": ("Kartu membayar {amount}.", "The card pays {amount}."),
-    "card_gets": ("Kartu menerima kembali {amount}.", "The card gets back {amount}."),
+    "card_gets": ("Kartu menerima {amount}.", "The card gets {amount}."),
     "others": ("{account} {owner}: {amount}.", "{account} {owner}: {amount}."),
     "owed": ("Pemegang kartu berhak atas {amount}.", "The holder is owed {amount}."),
     "owes": ("Pemegang kartu masih berutang {amount}.", "The holder still owes {amount}."),

@@ -20,6 +20,8 @@ from protocol.messages import (
     Balance,
     BalanceOf,
     DryRun,
+    Explain,
+    Explanation,
     Failed,
     Found,
     Query,
@@ -173,10 +175,32 @@ async def test_a_transaction_is_found_by_its_identity(shard: Shard) -> None:
     assert (body.position, body.entry.balance_rp) == (1, 100_000)
 
 
+async def test_a_transaction_is_explained(shard: Shard) -> None:
+    body = await answer(shard, Explain("DESK-1", 2))
+    assert isinstance(body, Explanation)
+    assert body.position == 1
+    assert {line.part for line in body.lines} == {"input", "outcome"}
+    # What no card is to blame for, or belongs to, is explained as well.
+    send(shard, Share("mrt", "lrt", 1), terminal="GATE-1")
+    assert isinstance(await answer(shard, Explain("GATE-1", 1)), Explanation)
+
+
+async def test_a_transaction_is_not_explained_before_it_is_durable(
+    shard: Shard, sender: Sender
+) -> None:
+    shard.submit(sender, "GATE-1", [tap(1)])
+    with trio.move_on_after(0.05) as waited:
+        await answer(shard, Explain("GATE-1", 1))
+    assert waited.cancelled_caught
+    shard.end()
+    assert isinstance(await answer(shard, Explain("GATE-1", 1)), Failed)
+
+
 @pytest.mark.parametrize(
     "question",
     [
         TransactionOf("DESK-1", 9),
+        Explain("DESK-1", 9),
         BalanceOf(PURSE, "NOBODY"),
         BalanceOf(BANK_SETTLEMENT, "bca"),
         StatementOf(PURSE, "NOBODY"),
