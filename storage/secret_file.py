@@ -30,6 +30,19 @@ def kept_secret(path: Path, fresh: Callable[[], bytes]) -> bytes:
     try:
         if not path.exists():
             _make(path, fresh())
+    except OSError as error:
+        raise refused_by_system(f"{path} cannot be used", error, error.errno) from error
+    return read_secret(path)
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the secret in a file, which is only read.
+
+    Raises:
+      StorageDamaged: the file holds something else.
+      StorageFailed: there is none, or the system does not let us.
+    """
+    try:
         text = path.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise refused_by_system(f"{path} cannot be used", error, error.errno) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StorageDamaged, StorageFailed
-from storage.secret_file import SECRET_BYTES, kept_secret
+from storage.secret_file import SECRET_BYTES, kept_secret, read_secret
 
 
 def fresh() -> bytes:
@@ -62,3 +62,11 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path: Path, text: str) 
 def test_what_the_system_does_not_allow_is_a_failure(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed):
         kept_secret(tmp_path / "none" / "secret", fresh)
+    with pytest.raises(StorageFailed):
+        read_secret(tmp_path / "none")
+
+
+def test_a_secret_is_read_and_nothing_is_made(tmp_path: Path) -> None:
+    kept_secret(tmp_path / "secret", fresh)
+    assert read_secret(tmp_path / "secret") == fresh()
+    assert [*tmp_path.iterdir()] == [tmp_path / "secret"]
