@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -61,9 +61,38 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
     Raises:
       RulesInvalid: with everything that is wrong with them.
     """
+    return checked(load_instruments(instruments_in(folder)))
+
+
+def checked(instruments: Iterable[Instrument]) -> Rulebook:
+    """Return the rulebook of instruments.
+
+    Raises:
+      RulesInvalid: rules are missing, or contradict each other.
+    """
+    rulebook = Rulebook(instruments)
+    law_of(rulebook, NOWHERE)
+    return rulebook
+
+
+def instruments_in(folder: Path | None) -> list[Path]:
+    """Return the files of instruments in a folder; none if there is no folder."""
+    return sorted(folder.glob("*.toml")) if folder else []
+
+
+def load_instruments(paths: Iterable[Path]) -> list[Instrument]:
+    """Return the instruments that come with the program, and those of files.
+
+    Of two files with the same name, the later one takes the place of the other.
+
+    Raises:
+      RulesInvalid: with everything that is wrong with any of them.
+    """
     texts, faults = dict(coming_with("engine.rules", "instruments")), list[Fault]()
-    for path in sorted(folder.glob("*.toml")) if folder else ():
-        texts.pop(path.name, None)
+    shown = {name: name for name in texts}
+    for path in paths:
+        texts.pop(shown.get(path.name, ""), None)
+        shown[path.name] = str(path)
         try:
             texts[str(path)] = text_of(path)
         except RulesInvalid as invalid:
@@ -75,9 +104,7 @@ def load_rulebook(folder: Path | None = None) -> Rulebook:
         faults += invalid.faults
     if faults:
         raise RulesInvalid(sorted(faults))
-    rulebook = Rulebook(instruments)
-    law_of(rulebook, NOWHERE)
-    return rulebook
+    return instruments
 
 
 def text_of(path: Path) -> str:

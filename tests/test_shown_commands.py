@@ -19,6 +19,7 @@ from tests.e2e.trip_files import row, write
 from tests.engine.fares import test_network_file as stations
 from tests.engine.ledger import wib_ms
 from tests.ops.commands.fleet_place import Gate, connected, fleet_place, tap
+from tests.ops.rehearsal.place import DEARER, some_rides
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -50,6 +51,7 @@ FILES: Final = {
     "KEYS.csv": f"terminal,public_key\nGATE-7,{'11' * 32}\n",
     "GATES.csv": "terminal,kind,place,operator\nGATE-02,gate,Blok M,mrtj\n",
     "DENY.csv": "key,value,remove\n6013500100000991,lost,\n6013500100000003,,yes\n",
+    "fare-2027.toml": DEARER,
     "STATIONS/krl.toml": stations.head("krl") + stations.line('["Bekasi", 0], ["Bogor", 60_000]'),
 }
 """Those that commands are shown with."""
@@ -59,8 +61,12 @@ FOLDERS: Final = {
         "NEWDIR": "PART",
         "1200000": "10",
     },
+    "jakarta-one rules rehearse fare-2027.toml --journal DIR --from 2025-11-01 --to 2025-11-30": {
+        "DIR": "PAST"
+    },
+    "jakarta-one rules rehearse fare-2027.toml --journal DIR --chart FARES.svg": {"DIR": "PAST"},
 }
-"""Placeholders that would collide with those of the command before."""
+"""Placeholders that would collide with those of the command before, or need another folder."""
 
 
 def shown(page: Path) -> Iterator[str]:
@@ -101,6 +107,7 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     (tmp_path / "DECREES").mkdir()
+    some_rides().write(tmp_path / "PAST")
     tools = [command for _, command in ALL if command.startswith("openssl ")]
     ours = {command for _, command in ALL if not command.startswith(("make ", "openssl "))}
     gate = Gate("GATE-02")

@@ -18,6 +18,7 @@ from engine.fares.tariff import Tariffs
 from engine.rules.kinds import RuleHead, Service
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
+from ops.commands.rehearse import rehearse
 from ops.network import load_network, network_of, network_option
 from ops.node import now_ms
 from ops.output import emit, json_option
@@ -34,6 +35,9 @@ on_option = click.option(
 @click.group()
 def rules() -> None:
     """Look at the rules: fares, limits, concessions, each with its dates and its article."""
+
+
+rules.add_command(rehearse)
 
 
 @rules.command()
