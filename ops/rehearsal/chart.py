@@ -10,13 +10,14 @@ from typing import Final
 import leather
 
 from engine.fares.rehearsal import Change, Rehearsal
-from ops.rehearsal.report import more_rp, top_lines
+from ops.rehearsal.report import OTHERS, more_rp, top_lines
 from ops.values import printable
 
 _WIDTH: Final = 1600
 _FRAME_HEIGHT: Final = 140
 _ROW_HEIGHT: Final = 30
 _LETTERED: Final = ("title", "axis_title", "tick")
+_MILLION: Final = 1_000_000
 _LEAST_RP: Final = 1
 """A scale of no length cannot be drawn."""
 
@@ -37,7 +38,9 @@ def draw(figures: Rehearsal, path: Path) -> None:
         ],
         "Holders pay more or less, by service": _amounts(figures.services.items()),
         "Holders pay more or less, by group": _amounts(figures.groups.items()),
-        "Holders pay more or less, by line": _amounts(top_lines(figures)),
+        "Holders pay more or less, by line": _amounts(
+            each for each in top_lines(figures) if each[0] != OTHERS
+        ),
     }
     for part in _LETTERED:
         # What it asks for otherwise is on the machines of one maker.
@@ -66,4 +69,6 @@ def _bars(title: str, rows: Sequence[tuple[str, int]]) -> leather.Chart:
 
 
 def _rupiah(value: Decimal, _index: int, _count: int) -> str:
-    return f"{int(value):,}"
+    if abs(value) < _MILLION:
+        return f"{int(value):,}"
+    return f"{value / _MILLION:,f} M"

@@ -177,7 +177,7 @@ def _show_total(console: Console, figures: Rehearsal) -> None:
     total = figures.total
     table = Table("rupiah", box=None, pad_edge=False)
     for heading in ("before", "after", "change"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, before_rp, after_rp in (
         ("holders pay", total.before.holders_rp, total.after.holders_rp),
         ("funds pay", total.before.funds_rp, total.after.funds_rp),
@@ -189,11 +189,13 @@ def _show_total(console: Console, figures: Rehearsal) -> None:
 
 def _show_changes(console: Console, name: str, changes: Iterable[tuple[str, Change]]) -> None:
     rows = list(changes)
-    most_rp = max((abs(more_rp(change)) for _, change in rows), default=0)
-    table = Table(name, box=None, pad_edge=False)
+    # All others together would leave no room for the bars of the rest.
+    most_rp = max(abs(more_rp(change)) for key, change in rows if key != OTHERS)
+    table = Table(box=None, pad_edge=False)
+    table.add_column(name, overflow="fold")
     for heading in ("taps", "holders", "funds", "operators"):
-        table.add_column(heading, justify="right")
-    table.add_column("holders pay less | more", width=_BAR_COLUMNS)
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("holders pay less | more", max_width=_BAR_COLUMNS)
     for key, change in rows:
         funds_rp = change.after.funds_rp - change.before.funds_rp
         operators_rp = change.after.operators_rp - change.before.operators_rp
@@ -203,7 +205,7 @@ def _show_changes(console: Console, name: str, changes: Iterable[tuple[str, Chan
             _signed(more_rp(change)),
             _signed(funds_rp),
             _signed(operators_rp),
-            _bar(more_rp(change), most_rp),
+            "" if key == OTHERS else _bar(more_rp(change), most_rp),
         )
     console.print()
     console.print(table)
@@ -219,7 +221,7 @@ def _bar(amount_rp: int, most_rp: int) -> Bar | str:
 def _show_sides(console: Console, name: str, sides: Mapping[str, Sides]) -> None:
     table = Table(name, box=None, pad_edge=False)
     for heading in ("before", "after", "change"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for owner, each in sorted(sides.items()):
         change = _signed(each.after_rp - each.before_rp)
         table.add_row(escape(printable(owner)), _rp(each.before_rp), _rp(each.after_rp), change)
@@ -234,7 +236,7 @@ def _show_largest(console: Console, told: Rehearsing) -> None:
         return
     table = Table("card (pseudonym)", box=None, pad_edge=False)
     for heading in ("before", "after", "change"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for each in largest:
         name = told.pseudonym(each.card)
         table.add_row(name, _rp(each.before_rp), _rp(each.after_rp), _signed(each.more_rp))
