@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "keys": "ops.commands.keys",
     "rules": "ops.commands.rules",
     "exceptions": "ops.commands.exceptions",
+    "claim": "ops.commands.claim",
     "feed": "ops.commands.feed",
     "export": "ops.commands.export",
     "terminals": "ops.commands.terminals",

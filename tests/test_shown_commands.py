@@ -65,6 +65,12 @@ FOLDERS: Final = {
         "DIR": "PAST"
     },
     "jakarta-one rules rehearse fare-2027.toml --journal DIR --chart FARES.svg": {"DIR": "PAST"},
+    "jakarta-one claim free_ride --journal DIR --from 2025-10-01 --to 2025-12-31 --csv CLAIM.csv": {
+        "DIR": "PAST"
+    },
+    "jakarta-one claim free_ride --journal DIR --by group,operator,service,line,month": {
+        "DIR": "PAST"
+    },
 }
 """Placeholders that would collide with those of the command before, or need another folder."""
 

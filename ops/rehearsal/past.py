@@ -19,6 +19,8 @@ from storage.journal import TABLES as JOURNAL_TABLES
 from storage.journal import Journal
 from storage.lmdb_store import LmdbStore
 from storage.secret_file import read_secret
+from storage.view_rows import VIEWS_TABLES
+from storage.views import Views
 
 journal_option = click.option(
     "--journal",
@@ -76,13 +78,13 @@ period_options = bundled(
         "--from",
         "since_ms",
         type=MOMENT,
-        help="First day of the period: 2026-11-01; WIB. That of the first tap if not given.",
+        help="First day of the period: 2026-11-01; WIB. The first there is if not given.",
     ),
     click.option(
         "--to",
         "until_ms",
         type=MOMENT,
-        help="Last day of the period. That of the last tap if not given.",
+        help="Last day of the period. The last there is if not given.",
     ),
 )
 """Adds `--from DATE` and `--to DATE` to a command, passed to it as `period`."""
@@ -98,13 +100,15 @@ class Past:
 
     Args:
       journal: which may grow meanwhile.
+      views: of the same folder, by which transactions are found; None where there are none yet.
       pseudonym: by which cards may be told of; None where the folder has no secret yet.
     """
 
-    def __init__(self, journal: Journal, pseudonym: Pseudonym | None) -> None:
+    def __init__(self, journal: Journal, views: Views | None, pseudonym: Pseudonym | None) -> None:
         self.end = journal.head.next_position
         self.pseudonym = pseudonym
         self._journal = journal
+        self._views = views
 
     def entries(self, until_ms: int | None) -> Iterator[tuple[int, Entry]]:
         """Yield all entries with their positions, until one was decided at a moment or later.
@@ -125,6 +129,18 @@ class Past:
         before = self._journal.block_before_time(at_ms)
         return before.next_position if before else 0
 
+    def find(self, terminal: str, counter: int) -> Entry | None:
+        """Return the entry of a transaction as far as the views have come, or None.
+
+        Raises:
+          StorageDamaged: it is not what was written.
+        """
+        run = None if self._views is None else self._views.run_before(terminal, counter)
+        position = None if run is None else run.position_of(counter)
+        if position is None or position >= self.end:
+            return None
+        return self._journal.entry_at(position)
+
 
 @contextmanager
 def past_of(folder: Path) -> Iterator[Past]:
@@ -134,9 +150,14 @@ def past_of(folder: Path) -> Iterator[Past]:
       StorageError: it cannot be read.
     """
     with DataFolder.open(folder, exclusive=False) as data, ExitStack() as held:
+
+        def opened(path: Path, tables: tuple[str, ...]) -> LmdbStore:
+            store = LmdbStore(path, tables=tables, read_only=True)
+            return held.enter_context(closing(store))
+
         pseudonym = None
         if data.pseudonyms.exists():
             pseudonym = pseudonyms(read_secret(data.pseudonyms))
-        store = LmdbStore(data.journal, tables=JOURNAL_TABLES, read_only=True)
-        held.enter_context(closing(store))
-        yield Past(Journal(store), pseudonym)
+        # A folder that was restored has no views until a node has built them.
+        views = Views(opened(data.views, VIEWS_TABLES)) if data.views.exists() else None
+        yield Past(Journal(opened(data.journal, JOURNAL_TABLES)), views, pseudonym)

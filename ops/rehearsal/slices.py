@@ -14,9 +14,11 @@ from typing import Final, Generic, TypeVar
 from zlib import crc32
 
 import msgspec
+from msgspec import Struct
 
 from engine.advance import advance, successor
 from engine.card import Card, Granted
+from engine.fares.rehearsal import NO_GROUP
 from engine.transaction import Close, Entry, Grant, Intent, Replace, Revoke
 
 T = TypeVar("T")
@@ -31,6 +33,13 @@ GRANTING: Final[tuple[type[Intent], ...]] = (Grant, Revoke, Replace, Close)
 """Intents that change what a card is entitled to."""
 
 _ENCODE: Final = msgspec.json.Encoder().encode
+
+
+class Granting(Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """An entry that changes what its card is entitled to."""
+
+    position: int
+    entry: Entry
 
 
 class Slices(Generic[T]):
@@ -103,8 +112,9 @@ class Entitled:
     def __init__(self) -> None:
         self._cards: dict[str, Card] = {}
 
-    def follow(self, position: int, entry: Entry) -> None:
-        """Take an entry of `GRANTING` that was posted."""
+    def follow(self, granting: Granting) -> None:
+        """Take an entry that was posted."""
+        entry, position = granting.entry, granting.position
         intent = entry.intent
         before = self._cards.get(intent.card)
         after = self._cards[intent.card] = advance(before, entry, position)
@@ -116,3 +126,11 @@ class Entitled:
         """Return what a card is entitled to by now."""
         found = self._cards.get(card)
         return () if found is None else found.grants
+
+    def group_of(self, card: str, programme: str) -> str:
+        """Return the group by which a card, or the one that took over, has a programme by now."""
+        found = self._cards.get(card)
+        while found is not None and found.successor:
+            found = self._cards.get(found.successor)
+        granted = None if found is None else found.last_grant(programme)
+        return NO_GROUP if granted is None else granted.group

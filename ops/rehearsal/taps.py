@@ -18,7 +18,7 @@ from engine.fares.state import SeenTap
 from engine.limits import TAP_AHEAD_MS_MAX, TAP_LATE_MS_MAX
 from engine.transaction import Entry, Replace, Tap
 from ops.rehearsal.past import Past, Period, first_moment_ms
-from ops.rehearsal.slices import GRANTING, Entitled, Slices
+from ops.rehearsal.slices import GRANTING, Entitled, Granting, Slices
 
 _WEEK_DAYS: Final = 7
 _THURSDAY: Final = 3
@@ -32,13 +32,6 @@ class CardTap(Struct, frozen=True, array_like=True, tag=True, gc=False):
     card: str
     tap: SeenTap
     line: str
-
-
-class Granting(Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """An entry that changes what its card is entitled to."""
-
-    position: int
-    entry: Entry
 
 
 _Record: TypeAlias = CardTap | Granting
@@ -140,7 +133,7 @@ def _by_card(records: Iterable[_Record]) -> dict[str, list[TakenTap]]:
     found: defaultdict[str, list[TakenTap]] = defaultdict(list)
     for record in records:
         if isinstance(record, Granting):
-            entitled.follow(record.position, record.entry)
+            entitled.follow(record)
         else:
             grants = entitled.grants_of(record.card)
             found[record.card].append(TakenTap(record.tap, record.line, grants))

@@ -20,13 +20,13 @@ def test_what_is_written_meanwhile_is_left_to_the_next_time() -> None:
     journal = Journal(MemoryStore(tables=TABLES))
     for entry in riders.entries:
         journal.append([entry], entry.decided_ms)
-    past = Past(journal, None)
+    past = Past(journal, None, None)
     late = riders.tap("2025-11-05 08:00", "A", "in")
     journal.append([late], late.decided_ms)
     count = len(riders.entries) - 1
     assert past.end == count
     assert [position for position, _ in past.entries(None)] == list(range(count))
-    assert [entry for _, entry in Past(journal, None).entries(None)] == riders.entries
+    assert [entry for _, entry in Past(journal, None, None).entries(None)] == riders.entries
     before = [entry for _, entry in past.entries(at("2025-11-04"))]
     assert before == [each for each in riders.entries if each.decided_ms < at("2025-11-04")]
 

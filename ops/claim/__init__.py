@@ -1,0 +1,1 @@
+"""What the fund of a programme has paid: a question to the journal."""
