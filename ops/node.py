@@ -111,9 +111,7 @@ async def run_node(
       OSError: the address cannot be used.
       ExceptionGroup: the tree gave up; it holds an Escalation that says why.
     """
-    files = allow_files(limits.SESSIONS_MAX + FILES_BESIDE)
-    if files < limits.SESSIONS_MAX + FILES_BESIDE:
-        log.warning("the system allows %d open files, and so many connections at most", files)
+    _allow_connections()
     clock_ms = clock_ms or now_ms
     seams = Seams(clock_ms, partial(os.urandom, 32), random.SystemRandom().random)
     certificates = None
@@ -142,6 +140,12 @@ async def run_node(
                 on_listening(_listening(tree, "wss" if tls else "ws", listening.getsockname()))
                 await anext(signals)
                 log.info("stopping: answers first, then the last checkpoint")
+
+
+def _allow_connections() -> None:
+    files = allow_files(limits.SESSIONS_MAX + FILES_BESIDE)
+    if files < limits.SESSIONS_MAX + FILES_BESIDE:
+        log.warning("the system allows %d open files, and so many connections at most", files)
 
 
 def now_ms() -> int:

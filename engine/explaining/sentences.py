@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
@@ -34,7 +35,7 @@ class Said(NamedTuple):
     part: Part
     rule: str
     key: str
-    words: dict[str, object]
+    words: Mapping[str, object]
 
     def in_indonesian(self) -> str:
         """Return it in Indonesian."""
@@ -45,7 +46,7 @@ class Said(NamedTuple):
         return _filled(SENTENCES[self.key][1], self.words, ",", "")
 
 
-def _filled(sentence: str, words: dict[str, object], thousands: str, at: str) -> str:
+def _filled(sentence: str, words: Mapping[str, object], thousands: str, at: str) -> str:
     return sentence.format(**{name: _word(word, thousands, at) for name, word in words.items()})
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from ops.conformance.errors import check, check_equal
 from ops.conformance.keys import SERVICE
 from ops.conformance.kit import Kit
-from ops.conformance.node import rides
+from ops.conformance.node.rides import MINUTE_MS, ride_tap, tapped
 from ops.conformance.peer import Fields, Peer, fields, told
 from ops.conformance.rules import Section
 from ops.conformance.shape import SCHEMA
@@ -216,10 +216,10 @@ async def _an_answer_behind_a_tap_shows_it(kit: Kit) -> None:
 async def _a_ride_is_explained_in_both_languages(kit: Kit) -> None:
     card = await kit.card(20_000)
     async with kit.session() as peer:
-        _, last = await rides.tapped(
+        _, last = await tapped(
             peer,
-            (-20 * rides.MINUTE_MS, rides.ride_tap(card, "in")),
-            (0, rides.ride_tap(card, "out")),
+            (-20 * MINUTE_MS, ride_tap(card, "in")),
+            (0, ride_tap(card, "out")),
         )
         found = await peer.answer("explain", peer.terminal, last["counter"])
         check_equal("its position", found["position"], last["position"])

@@ -74,13 +74,14 @@ async def _a_question_of_another_role_is_not_allowed(kit: Kit) -> None:
                 check_equal(f"the field of {definition}", found["field"], "query.question")
 
 
-@SECTION.rule("it asks about a purse of one card: kind 1 or 2, owner not `*`")
+@SECTION.rule("it asks about a purse of one card: kind 1, 2 or 11, owner not `*`")
 async def _a_terminal_sees_purses_and_its_own_transactions(kit: Kit) -> None:
     accounts = SCHEMA["x-accounts"]
     async with kit.session() as peer:
+        purses = {accounts[name] for name in ("purse", "programme_purse", "owed_fares")}
         for kind in accounts.values():
             for owner in ("nobody", "*"):
-                is_purse = kind <= accounts["programme_purse"] and owner != "*"
+                is_purse = kind in purses and owner != "*"
                 code = "not_found" if is_purse else "not_allowed"
                 await peer.fails(code, "balance", kind, owner)
                 await peer.fails(code, "statement", kind, owner)
