@@ -77,7 +77,7 @@ def claim(
     try:
         with (
             tempfile.TemporaryDirectory(prefix="jakarta-one-claim-") as scratch,
-            past_of(folder) as past,
+            past_of(folder, with_views=True) as past,
             console.status("reading the journal") as status,
         ):
             told = read_claim(

@@ -17,7 +17,7 @@ from protocol.redaction import Pseudonym, pseudonyms
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.journal import Journal
-from storage.lmdb_store import LmdbStore
+from storage.lmdb_store import LmdbStore, is_store
 from storage.secret_file import read_secret
 from storage.view_rows import VIEWS_TABLES
 from storage.views import Views
@@ -143,8 +143,12 @@ class Past:
 
 
 @contextmanager
-def past_of(folder: Path) -> Iterator[Past]:
+def past_of(folder: Path, *, with_views: bool = False) -> Iterator[Past]:
     """Open the past of a data folder, only to read it.
+
+    Args:
+      folder: of a node, or a backup.
+      with_views: whether transactions are to be found.
 
     Raises:
       StorageError: it cannot be read.
@@ -159,5 +163,7 @@ def past_of(folder: Path) -> Iterator[Past]:
         if data.pseudonyms.exists():
             pseudonym = pseudonyms(read_secret(data.pseudonyms))
         # A folder that was restored has no views until a node has built them.
-        views = Views(opened(data.views, VIEWS_TABLES)) if data.views.exists() else None
+        views = None
+        if with_views and is_store(data.views):
+            views = Views(opened(data.views, VIEWS_TABLES))
         yield Past(Journal(opened(data.journal, JOURNAL_TABLES)), views, pseudonym)

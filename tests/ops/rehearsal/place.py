@@ -124,9 +124,9 @@ class Riders:
         until = f"{since.partition(' ')[0]} {until}"
         return self.tap(until, card, "out", destination, service=service, line=line)
 
-    def write(self, path: Path, *, views: bool = True) -> Path:
+    def write(self, path: Path) -> Path:
         """Write a data folder; return its path."""
-        return write_entries(self.entries, path, views=views)
+        return write_entries(self.entries, path)
 
 
 def some_rides() -> Riders:
@@ -142,7 +142,7 @@ def some_rides() -> Riders:
     return riders
 
 
-def write_entries(entries: Iterable[Entry], path: Path, *, views: bool = True) -> Path:
+def write_entries(entries: Iterable[Entry], path: Path) -> Path:
     """Write entries to a data folder, a block for each moment; return its path."""
     with (
         DataFolder.open(path, create=True) as data,
@@ -153,7 +153,6 @@ def write_entries(entries: Iterable[Entry], path: Path, *, views: bool = True) -
         for entry in entries:
             shard.fold((entry,))
             shard.append((entry,), entry.decided_ms)
-        if views:
-            shard.checkpoint()
+        shard.checkpoint()
         data.pseudonyms.write_text("ab" * 32)
     return path
