@@ -75,6 +75,9 @@ no programme can have this name, so nothing is paid from there or topped up."""
 
 ALL_CARDS: Final = "*"
 
+IN_ORDER: Final = "*"
+"""Named as a purse that pays: those of the card, in the order that a rule sets."""
+
 
 def purse_owner(card: str, programme: str) -> str:
     """Return the owner of a programme's purse on a card."""

@@ -166,6 +166,17 @@ def spend_refusal(
     return _NONE
 
 
+def spend_room_rp(purse: Purse, held_rp: int, limits: PurseLimits, now: Moment) -> int:
+    """Return the most that may be spent at once."""
+    rooms = [purse.balance_rp - limits.floor_rp]
+    if limits.spend_day_rp is not None:
+        rooms.append(limits.spend_day_rp - (purse.spent_day_rp if purse.day == now.day else 0))
+    if limits.spend_month_rp is not None:
+        spent_rp = purse.spent_month_rp if purse.month == now.month else 0
+        rooms.append(limits.spend_month_rp - spent_rp)
+    return max(0, min(rooms) - held_rp)
+
+
 def receive_refusal(purse: Purse, amount_rp: int, limits: PurseLimits, now: Moment) -> Reason:
     """Tell why an amount may not come in, or NONE."""
     if limits.ceiling_rp is not None and purse.balance_rp + amount_rp > limits.ceiling_rp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.accounts import purse_of
+from engine.accounts import IN_ORDER, purse_of
 from engine.book import Book
 from engine.card import Card
 from engine.transaction import (
@@ -70,9 +70,9 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
         # Of the last purse that was used of its own card.
         on_cards = [part for part in intent.parts if isinstance(part, Tap | Purchase | TopUp)]
         parts = [part for part in on_cards if part.card == intent.card]
-        return [(part.card, part.purse) for part in parts[-1:]]
+        return [(part.card, _last_purse(part.purse)) for part in parts[-1:]]
     if isinstance(intent, Tap | Purchase | TopUp | Hold | Withdrawal):
-        return [(intent.card, intent.purse)]
+        return [(intent.card, _last_purse(intent.purse))]
     if isinstance(intent, Block | Unblock | Close | Grant | Revoke | Identify):
         return [(intent.card, "")] if intent.card else []
     if isinstance(intent, Replace):
@@ -80,3 +80,8 @@ def _purses_told_of(entry: Entry) -> list[tuple[str, str]]:
     if isinstance(intent, Adjustment | Reversal | Refund | Post):
         return [purse for line in entry.postings if (purse := purse_of(line))]
     return []
+
+
+def _last_purse(named: str) -> str:
+    """Return the purse that pays last where one is named, or all of them in order."""
+    return "" if named == IN_ORDER else named

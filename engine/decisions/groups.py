@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from engine.accounts import SUSPENSE, purse_of
+from engine.accounts import IN_ORDER, SUSPENSE, purse_of
 from engine.advance import unknown_card
 from engine.book import Book
 from engine.card import Card
@@ -71,7 +71,8 @@ def _decide_foreign(book: Book, now: Moment, part: Part) -> Verdict:
 
 
 def _programme_of(part: Part) -> str:
-    return part.purse if isinstance(part, _ON_CARDS) else ""
+    # Of several purses that pay in order the card's own is the last.
+    return part.purse if isinstance(part, _ON_CARDS) and part.purse != IN_ORDER else ""
 
 
 def _after_part(card: Card | None, part: Part, verdict: Verdict, now: Moment) -> Card | None:

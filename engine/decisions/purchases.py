@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from engine.accounts import MERCHANT_PAYABLE, PROGRAMME_FUND, Postings, card_in, purse_line
+from engine.accounts import (
+    IN_ORDER,
+    MERCHANT_PAYABLE,
+    PROGRAMME_FUND,
+    Postings,
+    card_in,
+    purse_line,
+)
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.checks import account_doubts, with_accounts
 from engine.decisions.levies import Bill, levy_bill, levy_doubts
 from engine.decisions.paying import pay
+from engine.decisions.purse_order import pay_in_order
 from engine.decisions.quotas import quota_doubts, with_goods
 from engine.decisions.spending import bill_doubts, list_doubts
 from engine.moment import Moment
@@ -38,11 +46,16 @@ def decide_purchase(
         bill = bill._replace(tally=with_goods(bill.tally, now, intent))
     doubts += list_doubts(now, intent) + _fund_doubts(book, bill)
     own_part = replace(intent, amount_rp=bill.card_rp)
-    verdict = pay(book, card, now, own_part, payee, advice=advice, others=doubts)
+    order = now.rules.of_programmes.purse_order
+    if intent.purse == IN_ORDER and order is not None:
+        verdict = pay_in_order(book, card, now, own_part, order, advice=advice, others=doubts)
+    else:
+        verdict = pay(book, card, now, own_part, payee, advice=advice, others=doubts)
     if verdict.reason:
         return verdict
     # Where programmes pay all, a line of nothing tells whose levy it was.
-    lines = verdict.postings or (purse_line(intent.card, intent.purse, 0),)
+    purse = "" if intent.purse == IN_ORDER else intent.purse
+    lines = verdict.postings or (purse_line(intent.card, purse, 0),)
     # What goes to suspense is on no card.
     counts = bill.tally != before and card_in(lines)
     return replace(

@@ -90,7 +90,8 @@ def _give_back(book: Book, now: Moment, entry: Entry, amount_rp: int) -> Verdict
     rule = _counting(entry, now)
     owner = card_in(entry.postings)
     card = _recipient(book, owner, entry) if owner else None
-    postings = _opposite(entry, amount_rp, card.id if card else "")
+    given_rp = book.returned.get((entry.terminal, entry.counter)) or 0
+    postings = _opposite(entry, amount_rp, given_rp, card.id if card else "")
     if isinstance(entry.intent, Adjustment) and leads_too_far(book, card, postings):
         return refused(Reason.AMOUNT_EXCEEDED, FUNDS_RULE, "counter")
     if card is None:
@@ -129,11 +130,22 @@ def _recipient(book: Book, name: str, entry: Entry) -> Card:
     return card
 
 
-def _opposite(entry: Entry, amount_rp: int, card: str) -> Postings:
-    whole = amount_rp == volume_rp(entry)
-    return tuple(
-        _opposite_line(line, abs(line[2]) if whole else amount_rp, card) for line in entry.postings
-    )
+def _opposite(entry: Entry, amount_rp: int, given_rp: int, card: str) -> Postings:
+    """Return the lines that give an amount back, after what was given back before."""
+    if amount_rp == volume_rp(entry):
+        return tuple(_opposite_line(line, abs(line[2]), card) for line in entry.postings)
+    # Several purses that have paid in order get it back in the opposite one: each stands before
+    # the line of the merchant that it paid.
+    lines: list[Posting] = []
+    payers, payees = entry.postings[::2], entry.postings[1::2]
+    for payer, payee in zip(reversed(payers), reversed(payees), strict=True):
+        paid_rp = abs(payer[2])
+        left_rp = max(0, paid_rp - given_rp)
+        given_rp = max(0, given_rp - paid_rp)
+        if back_rp := min(amount_rp, left_rp):
+            lines += [_opposite_line(line, back_rp, card) for line in (payer, payee)]
+            amount_rp -= back_rp
+    return tuple(lines)
 
 
 def _opposite_line(line: Posting, amount_rp: int, card: str) -> Posting:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, time
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -390,6 +390,30 @@ class Waiver(RuleHead, frozen=True, kw_only=True, tag="waiver"):
     carries_forward: bool = False
 
 
+OWN: Final = "own"
+"""Stands for a card's own purse among those of programmes."""
+
+
+class PurseOrder(RuleHead, frozen=True, kw_only=True, tag="purse_order"):
+    """Which purses of a card pay for a purchase that names none of them.
+
+    Attributes:
+      purses: programmes, in the order in which their purses pay, and `own` at the end.
+      split: whether several may pay for one purchase.
+    """
+
+    purses: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    split: bool
+
+    def __post_init__(self) -> None:
+        """Refuse an order in which a purse stands twice, or the card's own is not the last."""
+        super().__post_init__()
+        if len(set(self.purses)) != len(self.purses):
+            raise ValueError("purses: one stands there twice")
+        if self.purses[-1] != OWN:
+            raise ValueError(f"purses: the last one is not {OWN}")
+
+
 Rule: TypeAlias = (
     FlatFare
     | TableFare
@@ -405,6 +429,7 @@ Rule: TypeAlias = (
     | SpendingList
     | ItemQuota
     | Waiver
+    | PurseOrder
 )
 
 

@@ -7,7 +7,15 @@ from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from engine.rules.kinds import Allowance, FreeRide, ItemQuota, RuleHead, SpendingList, Waiver
+from engine.rules.kinds import (
+    Allowance,
+    FreeRide,
+    ItemQuota,
+    PurseOrder,
+    RuleHead,
+    SpendingList,
+    Waiver,
+)
 from engine.rules.rulebook import Rulebook, one_each
 
 R = TypeVar("R", bound=RuleHead)
@@ -33,6 +41,7 @@ class ProgrammeRules(Struct, frozen=True, kw_only=True):
       allowances: by programme and level.
       spending_lists, item_quotas: by programme.
       waivers_ever: by charge, with the days of each; those that are over, and coming ones, too.
+      purse_order: in which the purses of a card pay, if there is a rule.
     """
 
     free_rides: Mapping[str, tuple[FreeRide, ...]] = {}
@@ -41,6 +50,7 @@ class ProgrammeRules(Struct, frozen=True, kw_only=True):
     item_quotas: Mapping[str, ItemQuota] = {}
     waivers: Mapping[str, tuple[Waiver, ...]] = {}
     waivers_ever: Mapping[str, tuple[WaiverDays, ...]] = {}
+    purse_order: PurseOrder | None = None
 
     def has(self, programme: str) -> bool:
         """Tell whether a programme gives something at all."""
@@ -76,12 +86,14 @@ def programme_rules(rulebook: Rulebook, day: int) -> ProgrammeRules:
     allowances = rulebook.of_kind(Allowance, day)
     lists = rulebook.of_kind(SpendingList, day)
     quotas = rulebook.of_kind(ItemQuota, day)
+    orders = rulebook.of_kind(PurseOrder, day)
     return ProgrammeRules(
         free_rides=_each((rule.programme, rule) for rule in rides),
         allowances=one_each((((rule.programme, rule.level), rule) for rule in allowances), day),
         spending_lists=one_each(((rule.programme, rule) for rule in lists), day),
         item_quotas=one_each(((rule.programme, rule) for rule in quotas), day),
         waivers=_each((rule.programme, rule) for rule in waivers),
+        purse_order=one_each((("", rule) for rule in orders), day).get(""),
         waivers_ever=_each((days.waiver.charge, days) for days in _waivers_ever(rulebook)),
     )
 

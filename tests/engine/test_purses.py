@@ -24,6 +24,7 @@ from engine.purses import (
     pay,
     receive_refusal,
     spend_refusal,
+    spend_room_rp,
     undo_this_month,
     undo_today,
 )
@@ -203,3 +204,29 @@ def test_a_correction_towards_the_limits_is_fine_from_beyond_them() -> None:
     limits = replace(FREE, ceiling_rp=50)
     assert correction_refusal(Purse(-90), 10, 0, limits) is Reason.NONE
     assert correction_refusal(Purse(90), -10, 0, limits) is Reason.NONE
+
+
+@given(
+    st.integers(-50, 200),
+    st.integers(0, 50),
+    st.sampled_from([DAY, DAY - 1]),
+    st.sampled_from([MONTH, MONTH - 1]),
+    st.tuples(*[st.none() | st.integers(0, 120)] * 2),
+    st.integers(-20, 20),
+)
+def test_the_room_of_a_purse_is_the_most_that_may_be_spent(
+    balance_rp: int,
+    held_rp: int,
+    day: int,
+    month: int,
+    limits_rp: tuple[int | None, int | None],
+    floor_rp: int,
+) -> None:
+    purse = Purse(balance_rp, day, 10, month, 20)
+    spend_day_rp, spend_month_rp = limits_rp
+    limits = replace(
+        FREE, floor_rp=floor_rp, spend_day_rp=spend_day_rp, spend_month_rp=spend_month_rp
+    )
+    room_rp = spend_room_rp(purse, held_rp, limits, NOW)
+    assert spend_refusal(purse, room_rp, held_rp, limits, NOW) is Reason.NONE
+    assert spend_refusal(purse, room_rp + 1, held_rp, limits, NOW) is not Reason.NONE

@@ -33,6 +33,8 @@ from engine.rules.kinds import (
     ItemQuota,
     JourneyRule,
     PurseLimit,
+    PurseOrder,
+    SpendingList,
     TableFare,
     TopUpFee,
     Waiver,
@@ -125,7 +127,7 @@ def test_results_are_those_of_the_program() -> None:
 
 APPLIED = (
     *(PurseLimit, TopUpFee, FlatFare, TableFare, DistanceFare, IntegratedFare),
-    *(JourneyRule, FareCap, FreeRide, Allowance, ItemQuota, Waiver),
+    *(JourneyRule, FareCap, FreeRide, Allowance, ItemQuota, Waiver, SpendingList, PurseOrder),
 )
 """Kinds of rules that decisions cite."""
 

@@ -78,6 +78,7 @@ TOLD: dict[str, tuple[Intent, int | None]] = {
     "unblock": (Unblock(CARD, "found"), None),
     "replace": (Replace(CARD, OTHER), 30_500),
     "hold": (Hold(CARD, 10, "merchant", "kiosk", 1000), 30_500),
+    "purchase from all purses": (Purchase(CARD, 100, "kiosk", purse="*"), 30_400),
     "withdrawal": (Withdrawal(CARD, 20, "dki", "kjp", proof=PROOF), 50),
     "post": (Post(CARD, GATE, 7, 60), 30_440),
     "void": (Void(CARD, GATE, 7), None),

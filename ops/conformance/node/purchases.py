@@ -8,8 +8,9 @@ from typing import Any, Final
 from ops.conformance.errors import check_equal
 from ops.conformance.keys import SERVICE
 from ops.conformance.kit import Kit
-from ops.conformance.node.transactions import LIMITS, refusals
+from ops.conformance.node.transactions import LIMITS, entry_of, refusals
 from ops.conformance.rules import Section
+from ops.conformance.shape import SCHEMA
 
 SECTION: Final[Section[Kit]] = Section(5, "Transactions", mark="p")
 
@@ -90,6 +91,27 @@ async def _a_levy_is_paid_once_for_a_month(kit: Kit) -> None:
         others = [f"charge-{n}" for n in range(LIMITS["charges_per_card_max"])]
         await desk.posted(*(levy(month, charge) for charge in others[:-1]))
         await refusals(desk, ("too_many_charges", levy(month, others[-1])))
+
+
+@SECTION.rule("From the purse `*` the purses of the card pay in the order that a rule sets,")
+async def _several_purses_pay_in_order(kit: Kit) -> None:
+    card = await kit.card(10_000)
+    lines = [["books", 1, 8_000], ["toys", 1, 4_000]]
+    async with kit.session(SERVICE) as desk:
+        await desk.posted(["top_up", card, 5_000, "", 0, "both", "kjp"])
+        buy = ["purchase", card, 12_000, "toko", "", "*", None, "stationery", lines]
+        outcome = (await desk.posted(buy))[0]
+        entry = await entry_of(desk, outcome)
+        await refusals(desk, ("below_floor", buy))
+    accounts = SCHEMA["x-accounts"]
+    wanted = [
+        [accounts["programme_purse"], f"{card}/kjp", -5_000],
+        [accounts["merchant_payable"], "toko", 5_000],
+        [accounts["purse"], card, -7_000],
+        [accounts["merchant_payable"], "toko", 7_000],
+    ]
+    check_equal("the postings", entry["postings"], wanted)
+    check_equal("the balance", outcome["balance_rp"], 3_000)
 
 
 @SECTION.rule("The card's own money is paid out to registered holders only.")

@@ -72,7 +72,12 @@ WAIVER = 'programme = "rusun"\ncharge = "{}"\npercent = 50'
 
 @pytest.mark.parametrize(
     ("kind", "figures"),
-    [("allowance", ALLOWANCE.format("sd")), ("item_quota", QUOTA), ("spending_list", SPENDING)],
+    [
+        ("allowance", ALLOWANCE.format("sd")),
+        ("item_quota", QUOTA),
+        ("spending_list", SPENDING),
+        ("purse_order", 'purses = ["own"]\nsplit = false'),
+    ],
 )
 def test_two_rules_that_say_the_same_of_a_programme_are_refused(kind: str, figures: str) -> None:
     one, two = rule("a.one", kind, figures), rule("a.two", kind, figures, since="2020-04-05")

@@ -12,6 +12,7 @@ FLAT = 'services = ["krl"]\namount_rp = 3_500\n'
 PEAK = "windows = [{ since = 05:00:00, until = 07:00:00, amount_rp = 2_000 }]\n"
 DISTANCE = 'services = ["krl"]\nfirst_m = 1\nfirst_rp = 1\nstep_m = 1\nstep_rp = 1\n'
 TABLE = 'services = ["mrt"]\nstations = ["A", "B"]\namounts_rp = [[1, 2], [2, 1]]\n'
+ORDER = "purses = [{}]\nsplit = true\n"
 ALLOWANCE = 'programme = "kjp"\nlevel = "sd"\nevery = "month"\namount_rp = 250\n'
 GROUP = '{ number = 1, name = "kjp", who_id = "i", who_en = "e" }'
 GROUPS = (
@@ -59,6 +60,8 @@ def test_a_rule_is_read_with_its_line() -> None:
         ("allowance", ALLOWANCE + "routine_rp = 1\n", 7, "routine_rp and periodic_rp are 1, amou"),
         ("item_quota", ITEMS.replace("}]", '}, { name = "a", what = "b", price_rp = 2 }]'), 7, "i"),
         ("free_ride", GROUPS, 7, "groups: one stands there twice"),
+        ("purse_order", ORDER.format('"kjp", "kjp", "own"'), 7, "purses: one stands there twice"),
+        ("purse_order", ORDER.format('"own", "kjp"'), 7, "purses: the last one is not own"),
         ("top_up_fee", 'channel = "on_us"\nsteps = [{ up_to_rp = 1, fee_rp = 0 }]\n', 7, "steps: "),
         (
             "top_up_fee",
