@@ -71,14 +71,16 @@ def decide_reversal(book: Book, now: Moment, intent: Reversal) -> Verdict:
 def decide_refund(book: Book, now: Moment, intent: Refund) -> Verdict:
     """Decide a refund: a part of a tap or purchase goes back to the purse it came from.
 
-    A levy is paid for a whole month, and given back whole.
+    A levy is paid for a whole month, and given back whole. So is a ride whose fare has other lines
+    than those of who pays and who is paid: what a part of it would be on each is not known.
     """
     entry = book.find_entry(intent.terminal, intent.counter)
     if entry is None:
         return refused(Reason.ORIGINAL_UNKNOWN, RETURN_RULE, "counter")
     if not isinstance(entry.intent, _REFUNDABLE) or not entry.postings:
         return refused(Reason.NOT_RETURNABLE, RETURN_RULE, "counter")
-    if isinstance(entry.intent, Purchase) and entry.intent.charge:
+    is_levy = isinstance(entry.intent, Purchase) and entry.intent.charge
+    if is_levy or (intent.amount_rp != volume_rp(entry) and not _in_pairs(entry.postings)):
         return refused(Reason.NOT_RETURNABLE, RETURN_RULE, "counter")
     left_rp = volume_rp(entry) - (book.returned.get((intent.terminal, intent.counter)) or 0)
     if intent.amount_rp > left_rp:
@@ -128,6 +130,14 @@ def _recipient(book: Book, name: str, entry: Entry) -> Card:
     if card is None:
         raise Bug(f"card {name} or one that took over from it is gone")
     return card
+
+
+def _in_pairs(lines: Postings) -> bool:
+    """Tell whether each line of who pays is followed by one of who is paid as much."""
+    pairs = zip(lines[::2], lines[1::2], strict=False)
+    return not len(lines) % 2 and all(
+        payer[2] < 0 and payer[2] + payee[2] == 0 for payer, payee in pairs
+    )
 
 
 def _opposite(entry: Entry, amount_rp: int, given_rp: int, card: str) -> Postings:

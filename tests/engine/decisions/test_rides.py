@@ -137,6 +137,23 @@ def test_what_a_chip_paid_too_much_is_owed_and_a_later_advice_makes_it_even(
     assert riding.accounts()[AccountKind.PURSE, "*"] == 50_000 + 43_000
 
 
+def test_of_a_ride_with_more_than_two_lines_no_part_is_given_back(riding: Riding) -> None:
+    riding.tap("in", card="S", proof=PROOF)
+    entry = riding.tap("out", "4000", card="S", amount_rp=5_000, proof=PROOF)
+    assert riding.send(Refund("T", entry.counter, 1_000)).reason is Reason.NOT_RETURNABLE
+    riding.done(Refund("T", entry.counter, 5_000))
+    assert (riding.balance_rp("S"), riding.balance_rp("S", OWED)) == (50_000, 0)
+    assert riding.send(Refund("T", entry.counter, 5_000)).reason is Reason.AMOUNT_EXCEEDED
+    riding.tap("in", "Lebak Bulus", service="mrt")
+    riding.tap("out", "Bundaran HI", service="mrt")
+    riding.tap("in")
+    package = riding.tap("out", "1000")
+    assert package.postings[0][2] > 0, "it gives back what the cap leaves over"
+    for amount_rp in (1, 3_999):
+        told = riding.send(Refund("T", package.counter, amount_rp))
+        assert told.reason is Reason.NOT_RETURNABLE
+
+
 def test_a_card_that_paid_at_both_ends_is_owed_one_of_them(riding: Riding) -> None:
     """October 2022: 3,500 at the tap-in and at the tap-out."""
     riding.tap("in", card="S", amount_rp=3_500, proof=PROOF)
