@@ -27,6 +27,7 @@ from engine.transaction import (
     Identify,
     Intent,
     Issue,
+    Item,
     Part,
     Post,
     Purchase,
@@ -70,6 +71,7 @@ cards = st.sampled_from(CARDS)
 terminals = st.sampled_from(TERMINALS)
 _amounts = st.integers(1, 20_000)
 _counters = st.integers(1, 12)
+_months = st.integers(2025 * 12 + 7, 2025 * 12 + 9)
 _references = st.sampled_from([SOME, SOME, SOME, TERMINALS[0]])
 _operators = st.sampled_from(["transjakarta", "mrtj"])
 _programmes = st.sampled_from(["", "", "kjp", "kls"])
@@ -82,6 +84,20 @@ parts: st.SearchStrategy[Part] = st.one_of(
         proof=_proofs,
     ),
     st.builds(Purchase, cards, _amounts, st.just("kiosk"), purse=_programmes, proof=_proofs),
+    st.builds(
+        *(Purchase, cards, st.just(30_000), st.just("pasar_jaya")),
+        purse=st.sampled_from(["", "*"]),
+        proof=_proofs,
+        items=st.just((Item("rice", 1, 30_000),)),
+        programme=st.sampled_from(["", "food"]),
+    ),
+    st.builds(
+        *(Purchase, cards, _amounts, st.just("rusunawa")),
+        purse=st.sampled_from(["", "*"]),
+        proof=_proofs,
+        charge=st.just("rent"),
+        period=_months,
+    ),
     st.builds(
         *(TopUp, cards, _amounts, st.sampled_from(["dki", "bca"]), st.sampled_from([0, 1000])),
         *(st.sampled_from(["both", "bank", "chip"]), _programmes, _proofs),
@@ -104,7 +120,8 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     st.builds(Replace, cards, cards),
     st.builds(Close, cards),
     st.builds(
-        *(Grant, cards, st.just("free_ride"), st.sampled_from(["elderly", "worker"])),
+        *(Grant, cards, st.sampled_from(["free_ride", "food"])),
+        st.sampled_from(["elderly", "worker"]),
         *(st.sampled_from(HOLDERS), st.just(TODAY), st.integers(TODAY, TODAY + 99)),
     ),
     st.builds(Identify, cards, st.sampled_from(HOLDERS)),
