@@ -10,7 +10,8 @@ A waiver is good for a month if
 - it has begun by the day of the decision: nobody knows a rule before, so until then all is paid;
 - on that day the card has a grant of its programme, which began by the end of that month.
 
-It waives the percentage of the full charge, rounded down to a rupiah.
+It waives the percentage of the full charge, or of the most that it speaks of, rounded down to a
+rupiah.
 
 Where a waiver carries forward, what the card has paid for its months above what is due for them by
 now (because it paid in advance, or the rule came later) is credit. It is worked out at the next
@@ -149,7 +150,10 @@ def _settled(card: Card, now: Moment, charge: str) -> Tally:
 
 
 def _due_rp(full_rp: int, waiver: Waiver | None) -> int:
-    return full_rp if waiver is None else full_rp - full_rp * waiver.percent // 100
+    if waiver is None:
+        return full_rp
+    most_rp = full_rp if waiver.full_rp_max is None else min(full_rp, waiver.full_rp_max)
+    return full_rp - most_rp * waiver.percent // 100
 
 
 def _used(known: Sequence[Credit], charge: str, due_rp: int) -> Iterator[Credit]:

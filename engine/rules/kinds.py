@@ -381,6 +381,8 @@ class Waiver(RuleHead, frozen=True, kw_only=True, tag="waiver"):
       percent: of it.
       covers_not: what is asked for all the same.
       carries_forward: whether what was paid already counts for later.
+      full_rp_max: of a charge above it no more is waived than of one of this amount; None: there is
+        no such bound. Who charges tells the amount, and a fund pays what is waived.
     """
 
     programme: Name
@@ -388,6 +390,7 @@ class Waiver(RuleHead, frozen=True, kw_only=True, tag="waiver"):
     percent: Percent
     covers_not: tuple[Name, ...] = ()
     carries_forward: bool = False
+    full_rp_max: Rupiah | None = None
 
 
 OWN: Final = "own"

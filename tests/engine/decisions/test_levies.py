@@ -316,6 +316,17 @@ def test_what_is_waived_is_rounded_down() -> None:
     assert paid(ruled(waives("a", "rusun", 33, "2021-01-01")), "2021-06", 101) == (68, 33)
 
 
+@pytest.mark.parametrize(
+    ("amount_rp", "shares"),
+    [(765_000, (0, 765_000)), (765_001, (1, 765_000)), (9_000_000, (8_235_000, 765_000))],
+)
+def test_no_more_is_waived_than_of_the_highest_rent(
+    amount_rp: int, shares: tuple[int, int]
+) -> None:
+    """Source: warga terprogram rent Rp505,000 vs general Rp765,000 a month (2022 figure, C)."""
+    assert paid(till("2020-05-05"), "2020-05", amount_rp) == shares
+
+
 def test_a_waiver_that_does_not_carry_forward_makes_no_credit() -> None:
     ledger = ruled()
     ledger.done(rent("2021-06", amount_rp=100))

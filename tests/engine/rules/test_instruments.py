@@ -126,6 +126,7 @@ def test_the_rent_of_public_flats_was_waived_while_the_pandemic_lasted() -> None
     (waiver,) = found[1]
     assert (waiver.charge, waiver.percent, waiver.carries_forward) == ("rent", 100, True)
     assert waiver.covers_not == ("water", "electricity")
+    assert waiver.full_rp_max == 765_000
 
 
 def test_each_file_holds_the_instrument_of_its_name() -> None:

@@ -137,7 +137,7 @@ def test_a_rule_is_explained_in_both_languages() -> None:
     assert "    amounts_rp:\n      3000, 4000, 5000, " in table
     assert "    services = mrt\n" in table
     ended = call("explain", "waiver.rusun_rent").stdout
-    assert "from 2020-04-13 to 2023-06-30, grade B" in ended
+    assert "from 2020-04-13 to 2023-06-30, grade C" in ended
 
 
 def test_what_is_not_disabled_says_nothing_of_it_and_what_is_does(decrees: Path) -> None:
