@@ -20,6 +20,7 @@ from engine.limits import PERIODS_KEPT_MAX as KEPT
 from engine.rules.rulebook import Rulebook
 from engine.tally import Charged, Credit, Tally
 from engine.transaction import Grant, Group, Intent, Purchase, Refund, Replace, Reversal, TopUp
+from ops.claim.payments import payments_of
 from ops.rulebook import NOWHERE
 from tests.engine.rules.test_purses import EVERY
 from tests.engine.rules.written import rule, written
@@ -125,6 +126,20 @@ def test_a_waived_levy_cites_its_rule_and_moves_nothing_on_the_card() -> None:
     assert ledger.cards["A"].tally == Tally()
     assert ledger.cards["A"].last == len(ledger.entries) - 1
     assert paid(ledger, "2020-05") == (0, RENT)
+
+
+def test_what_a_fund_has_paid_for_levies_is_a_query() -> None:
+    ledger = till("2020-04-05")
+    ledger.done(rent("2020-04"))
+    ledger.go_to("2020-05-05")
+    entry = ledger.done(rent("2020-05"))
+    back = ledger.done(Reversal(entry.terminal, entry.counter))
+    claimed = [
+        (found.card, found.kind, found.operator, found.amount_rp)
+        for each in (entry, back)
+        for found in payments_of(each, "rusun", ledger.find)
+    ]
+    assert claimed == [("A", "purchase", "rusunawa", RENT), ("A", "reversal", "rusunawa", -RENT)]
 
 
 @pytest.mark.parametrize(
