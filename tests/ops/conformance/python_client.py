@@ -27,7 +27,8 @@ from terminals.keeper import FileKeeper
 from terminals.list_part import ListPart
 from terminals.messages import CommandBody, Outcome
 
-TAP = intents.tap("6013500100000001", 3_500, "transjakarta", "in", place="P00142", line="5")
+# As the kit has it: without the service, which is empty.
+TAP = intents.tap("6013500100000001", 3_500, "transjakarta", "in", place="P00142", line="5")[:-1]
 JOURNAL: list[tuple[int, int, Intent]] = [
     (counter, FIRST_MS + counter * STEP_MS, TAP) for counter in range(1, TRANSACTIONS + 1)
 ]
