@@ -82,6 +82,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def now_ms() -> int:
+    """Return the host's clock."""
+    return time.time_ns() // 1_000_000
+
+
 async def run_node(
     data: Path,
     host: str,
@@ -91,7 +96,7 @@ async def run_node(
     on_listening: Callable[[Listening], None],
     law: Law,
     tls: TlsFiles | None = None,
-    clock_ms: Callable[[], int] | None = None,
+    clock_ms: Callable[[], int] = now_ms,
 ) -> None:
     """Run a node on a data folder until SIGTERM or SIGINT.
 
@@ -103,7 +108,7 @@ async def run_node(
       on_listening: called once terminals can connect.
       law: what decisions are made by.
       tls: the files of its certificate; without them nothing is encrypted.
-      clock_ms: its clock; None: that of the host.
+      clock_ms: its clock.
 
     Raises:
       CertificateUnusable: no certificate can be made of the files.
@@ -112,7 +117,6 @@ async def run_node(
       ExceptionGroup: the tree gave up; it holds an Escalation that says why.
     """
     _allow_connections()
-    clock_ms = clock_ms or now_ms
     seams = Seams(clock_ms, partial(os.urandom, 32), random.SystemRandom().random)
     certificates = None
     if tls is not None:
@@ -146,11 +150,6 @@ def _allow_connections() -> None:
     files = allow_files(limits.SESSIONS_MAX + FILES_BESIDE)
     if files < limits.SESSIONS_MAX + FILES_BESIDE:
         log.warning("the system allows %d open files, and so many connections at most", files)
-
-
-def now_ms() -> int:
-    """Return the host's clock."""
-    return time.time_ns() // 1_000_000
 
 
 def clock_since(began_ms: int) -> Callable[[], int]:

@@ -108,7 +108,7 @@ def test_make_knows_what_is_shown(target: str) -> None:
 @pytest.mark.slow
 def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
-    names = {"DIR": "DIR", "FILE.csv": str(file)}
+    names = {"DIR": "DIR", "FILE.csv": str(file), "GTFS": "STATIONS"}
     for name, content in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -11,12 +12,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
 from ops.endings import interruptible, leaves, run_interruptible
+from ops.network import network_of, network_option
 from ops.output import Times, emit, json_option
+from ops.owing import private_file
 from ops.replay import report
 from ops.replay.csv_file import Reading, read_trips
 from ops.replay.errors import FileDamaged, ReplayError
-from ops.replay.reconcile import Reconciliation
 from ops.replay.run import Target, replay_trips
+from ops.replay.services import Services
+from ops.replay.trips import BY_AMOUNT
 from ops.trust import ca_option, trusted
 from terminals.errors import KeyFileError, TerminalError
 from terminals.keys import load_key, new_key, save_key
@@ -47,9 +51,21 @@ FILES_BESIDES: Final = 64
     type=click.Path(path_type=Path, dir_okay=False),
     help="Key file of the terminals; if not given, one is made once and kept.",
 )
+@click.option(
+    "--rate",
+    is_flag=True,
+    help="Let the node say what each ride costs; what chips paid above it is owed to the cards.",
+)
+@network_option
+@click.option(
+    "--owed",
+    "owed_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="New file for the cards that are owed something, or owe.",
+)
 @json_option
 @click.pass_context
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 one for each option
     ctx: click.Context,
     file: Path,
     url: str,
@@ -57,7 +73,10 @@ def replay(
     speed: float,
     terminals_max: int,
     key: Path | None,
+    networks: tuple[Path, ...],
+    owed_path: Path | None,
     *,
+    rate: bool,
     as_json: bool,
 ) -> None:
     """Replay a file of trips into a node, and compare the file with the ledger.
@@ -67,23 +86,44 @@ def replay(
     spreadsheet has damaged is refused whole. Replaying a file again posts nothing new.
     Exit status 0 says that the file explains every difference between it and the ledger.
 
+    With --rate each tap names its service, and the node says what was due by its rules. It rates
+    what is at most a month old by its clock. What the ledger holds stays as it was sent.
+
     \b
     Examples:
       jakarta-one serve --data DIR --dev &
       jakarta-one replay taps.csv --url ws://127.0.0.1:8145
       jakarta-one replay taps.csv --url wss://node.example:8145 --ca ca.pem
+      jakarta-one serve --data APRIL --dev --clock 2023-04-16 &
+      jakarta-one replay taps.csv --url URL --rate --network FEED --owed owed.csv
     """
-    with interruptible():
+    if rate is not bool(networks):
+        raise click.UsageError("--rate and --network need each other: corridors tell the service")
+    if owed_path is not None and not rate:
+        raise click.UsageError("nothing is owed without --rate")
+    with ExitStack() as held:
+        held.enter_context(interruptible())
         tls = trusted(ca)
+        owed = held.enter_context(private_file(owed_path)) if owed_path is not None else None
         reading = _read(file, as_json=as_json)
-        target = Target(url, _key(key), speed, _room_for(terminals_max), tls)
-        result, course = _run(reading, target)
+        services = _services(networks, reading) if rate else None
+        target = Target(url, _key(key), speed, _room_for(terminals_max), tls, services)
+        replayed = _run(reading, target)
+        if owed is not None:
+            replayed.owing.write(owed)
     emit(
-        report.as_json(file, reading, result, course),
+        report.as_json(file, reading, replayed),
         as_json=as_json,
-        render=lambda console: report.show(console, file, reading, result, course),
+        render=lambda console: report.show(console, file, reading, replayed),
     )
-    ctx.exit(0 if result.reconciled else 1)
+    ctx.exit(0 if replayed.result.reconciled else 1)
+
+
+def _services(networks: tuple[Path, ...], reading: Reading) -> Services:
+    services = Services(network_of(networks).services)
+    if judged := services.judged(reading.trips):
+        reading.notes[BY_AMOUNT] = judged
+    return services
 
 
 def _read(file: Path, *, as_json: bool) -> Reading:
@@ -101,7 +141,7 @@ def _read(file: Path, *, as_json: bool) -> Reading:
         raise click.ClickException(str(error)) from error
 
 
-def _run(reading: Reading, target: Target) -> tuple[Reconciliation, report.Course]:
+def _run(reading: Reading, target: Target) -> report.Replayed:
     try:
         return run_interruptible(replay_trips, reading, target, Console(stderr=True))
     except (TerminalError, ReplayError, ExceptionGroup) as error:

@@ -21,7 +21,7 @@ from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
 from ops.endings import leaves
 from ops.network import network_of, network_option
-from ops.node import Listening, clock_since, is_loopback, run_node
+from ops.node import Listening, clock_since, is_loopback, now_ms, run_node
 from ops.output import emit, json_option
 from ops.rulebook import law_in, rules_option
 from ops.tls_files import TlsFiles
@@ -144,7 +144,7 @@ def serve(  # noqa: PLR0913 one for each option
         on_listening=on_listening,
         law=law,
         tls=tls,
-        clock_ms=None if began_ms is None else clock_since(began_ms),
+        clock_ms=now_ms if began_ms is None else clock_since(began_ms),
     )
     try:
         trio.run(_serve, node)

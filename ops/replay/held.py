@@ -23,6 +23,8 @@ PER_DAY_MAX: Final = 1_000_000
 PROOF_BYTES: Final = 8
 _PROOF_AT: Final[Mapping[object, int]] = {"tap": 8, "top_up": 7}
 """Where a proof stands among the fields of an intent, its name being the first."""
+_SERVICE_AT: Final = 9
+"""Where a tap has its service."""
 
 
 class Held:
@@ -83,6 +85,13 @@ def proof_in(intent: Intent) -> bytes:
     place = _PROOF_AT.get(intent[0])
     proof = None if place is None else intent[place]
     return proof if isinstance(proof, bytes) else b""
+
+
+def service_in(intent: Intent) -> str:
+    """Return the service that a tap names; empty if it names none, or is no tap."""
+    service = intent[_SERVICE_AT] if intent[0] == "tap" else ""
+    assert isinstance(service, str), "a service is a name"
+    return service
 
 
 def tap_proof(trans_id: str, direction: str) -> bytes:

@@ -9,29 +9,37 @@ from typing import Final, NamedTuple, TypeVar
 
 import trio
 
-from engine.accounts import OPERATOR_REVENUE
+from engine.accounts import ALL_CARDS, OPERATOR_REVENUE, OWED_FARES
+from engine.calendar import DAY_MS
 from engine.errors import Reason
+from ops.owing import hidden
 from ops.replay.errors import ReplayError
 from ops.replay.fleet import OpenTerminal
 from ops.replay.plan import Step
 from ops.replay.trips import AUDITOR, ISSUER
+from ops.values import shown_time
+from protocol.errors import QueryCode
 from protocol.limits import QUERIES_OPEN_MAX, TRANSACTIONS_PER_FRAME_MAX
 from terminals import intents
 from terminals.client import TerminalClient
-from terminals.messages import Balance, Trial
+from terminals.messages import Balance, Failed, Trial
 
 T = TypeVar("T")
 
 AUDITORS: Final = 4
 """Connections that ask side by side: one alone may not send enough messages in a second."""
 FAR_FUTURE: Final = 2**53 - 1
+NOBODY: Final = f"{AUDITOR}nobody"
+"""No card has this name."""
+_OF_TIME: Final = {Reason.TOO_LATE, Reason.CLOCK_AHEAD}
 
 
 class Standing(NamedTuple):
-    """Where the journal stands, and what the operators have earned up to there."""
+    """Where the journal stands, what operators have earned up to there, and what cards are owed."""
 
     position: int
     revenue_rp: dict[str, int]
+    owed_rp: int = 0
 
 
 async def standing(open_terminal: OpenTerminal, operators: Iterable[str]) -> Standing:
@@ -46,12 +54,68 @@ async def standing(open_terminal: OpenTerminal, operators: Iterable[str]) -> Sta
         # An account that there is not yet stands at zero, also in the past. So all are asked as
         # they stand where the first stood.
         for operator in operators:
-            answer = await client.query(["balance", OPERATOR_REVENUE, operator, position])
-            if not isinstance(answer, Balance):
-                raise ReplayError(f"the node does not say where its journal stands: {answer}")
+            answer = await _balance(client, OPERATOR_REVENUE, operator, position)
             position = answer.position
             revenue_rp[operator] = answer.balance_rp
-    return Standing(position, revenue_rp)
+        owed = await _balance(client, OWED_FARES, ALL_CARDS, position)
+    return Standing(position, revenue_rp, owed.balance_rp)
+
+
+async def _balance(client: TerminalClient, kind: int, owner: str, position: int) -> Balance:
+    answer = await client.query(["balance", kind, owner, position])
+    if not isinstance(answer, Balance):
+        raise ReplayError(f"the node does not say where its journal stands: {answer}")
+    return answer
+
+
+async def check_times(open_terminal: OpenTerminal, steps: Iterable[Step]) -> None:
+    """Check that the node's clock lets it rate what is new.
+
+    Raises:
+      TerminalError: the node did not let us in.
+      ReplayError: it does not; the text says what can be done.
+    """
+    new = [step for step in steps if step.service and not step.is_held]
+    if not new:
+        return
+    first = min(new, key=lambda step: step.at_ms)
+    last = max(new, key=lambda step: step.at_ms)
+    async with open_terminal(f"{AUDITOR}1") as client:
+        for step in (first, last):
+            # Of a card that there is not: nothing but the time can then be too late.
+            intent = intents.tap(
+                NOBODY, 0, step.trip.operator, "in", proof=step.proof, service=step.service
+            )
+            answer = await client.query(["dry_run", [1, step.at_ms, intent]])
+            if not isinstance(answer, Trial):
+                raise ReplayError(f"the node does not say whether it rates taps: {answer}")
+            if _OF_TIME & set(answer.outcome.exceptions):
+                day = shown_time(last.at_ms + DAY_MS)[:10]
+                raise ReplayError(
+                    f"line {step.trip.line}: the node rates no tap of {shown_time(step.at_ms)}, "
+                    "for by its clock that is to come, or more than a month ago. Replay without "
+                    f"--rate, or into a node of its own with --dev --clock {day}"
+                )
+
+
+async def owed_to(open_terminal: OpenTerminal, cards: Iterable[str]) -> dict[str, int]:
+    """Return what cards are owed in rupiah, by card; those of which nothing is known are left out.
+
+    Raises:
+      ExceptionGroup: of TerminalError, when the node did not let us in, or of ReplayError, when
+        it does not tell.
+    """
+    owed: dict[str, int] = {}
+
+    async def look(client: TerminalClient, card: str) -> None:
+        answer = await client.query(["balance", OWED_FARES, card])
+        if isinstance(answer, Balance):
+            owed[card] = answer.balance_rp
+        elif not isinstance(answer, Failed) or answer.code != QueryCode.NOT_FOUND:
+            raise ReplayError(f"the node does not say what {hidden(card)} is owed: {answer}")
+
+    await ask_side_by_side(open_terminal, cards, look)
+    return owed
 
 
 async def issue_cards(

@@ -13,6 +13,10 @@ If a longer file has more trips of that day, what then is short is loaded on top
 far below the ceiling of a purse; if ever they did not, an advice is posted all the same, and filed
 as an exception.
 
+A trip that is to be rated names its service in both taps, and then the node says what is due. What
+the ledger holds of it stays as it was sent: a trip that was not rated then is not rated now, nor
+the other way round, for a ride cannot be half of each.
+
 Cards are not issued here: whether a card exists is asked of the ledger (ops.replay.ledger).
 """
 
@@ -24,7 +28,16 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from engine.calendar import DAY_MS, WIB_OFFSET_MS, day_of
-from ops.replay.held import Held, counter_of, day_of_counter, load_proof, proof_in, tap_proof
+from ops.replay.held import (
+    Held,
+    counter_of,
+    day_of_counter,
+    load_proof,
+    proof_in,
+    service_in,
+    tap_proof,
+)
+from ops.replay.services import Services
 from ops.replay.trips import LOADER, Touch, Trip
 from terminals import intents
 from terminals.intents import Intent
@@ -78,6 +91,11 @@ class Step:
         return day_of_counter(self.counter)
 
     @property
+    def service(self) -> str:
+        """What it is rated as; empty if it is not, or no tap."""
+        return service_in(self.intent)
+
+    @property
     def proof(self) -> bytes:
         """By which it is recognised."""
         return proof_in(self.intent)
@@ -95,18 +113,19 @@ class Plan:
         return [step for step in self.steps if step.is_tap]
 
 
-def make_plan(trips: Sequence[Trip], held: Held) -> Plan:
+def make_plan(trips: Sequence[Trip], held: Held, services: Services | None = None) -> Plan:
     """Return what has to be sent for these trips.
 
     Args:
       trips: of the file, in any order.
       held: what the ledger holds of them, and what takes a number that they might get.
+      services: by which they are rated; None: they are not.
 
     Raises:
       ReplayError: more taps at one stop on one day than there are counters.
     """
     numbers = _Numbers(held)
-    steps = [*_loads(trips, held, numbers), *_taps(trips, held, numbers)]
+    steps = [*_loads(trips, held, numbers), *_taps(trips, held, numbers, services)]
     # A card's loads come before its first tap of the day, and that at the same moment in the file.
     steps.sort(key=lambda step: (step.due_ms, step.is_tap, step.trip.trans_id, step.kind))
     return Plan(steps)
@@ -127,7 +146,9 @@ class _Numbers:
                 return counter
 
 
-def _taps(trips: Iterable[Trip], held: Held, numbers: _Numbers) -> Iterator[Step]:
+def _taps(
+    trips: Iterable[Trip], held: Held, numbers: _Numbers, services: Services | None
+) -> Iterator[Step]:
     taps: list[tuple[int, str, Direction, str, Trip]] = [
         (touch.at_ms, trip.trans_id, direction, touch.terminal, trip)
         for trip in trips
@@ -144,6 +165,7 @@ def _taps(trips: Iterable[Trip], held: Held, numbers: _Numbers) -> Iterator[Step
             place=terminal,
             line=trip.corridor,
             proof=tap_proof(trans_id, direction),
+            service=_service(trip, held, services),
         )
         known = held.with_proof(proof_in(intent))
         if known is not None:
@@ -155,6 +177,13 @@ def _taps(trips: Iterable[Trip], held: Held, numbers: _Numbers) -> Iterator[Step
         yield Step(
             direction, trip, sender, counter, at_ms, at_ms, amount_rp, intent, known is not None
         )
+
+
+def _service(trip: Trip, held: Held, services: Services | None) -> str:
+    for direction, _ in _touches(trip):
+        if known := held.with_proof(tap_proof(trip.trans_id, direction)):
+            return service_in(known.intent)
+    return services.of(trip) if services is not None else ""
 
 
 def _touches(trip: Trip) -> Iterator[tuple[Direction, Touch]]:

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
+from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, OWED_FARES, PURSE
 from ops.replay.csv_file import BadRow, Reading
 from ops.replay.ledger import Standing
 from ops.replay.plan import Plan, Step
+from ops.replay.rated import Rides, moved_rp
 from terminals.messages import Entry, Found
 
 NO_BANK: Final = "(none)"
@@ -88,7 +89,9 @@ class Reconciliation:
         return self.rows_taken > 0 and all(difference.explained for difference in self.differences)
 
 
-def reconcile(reading: Reading, plan: Plan, before: Standing, after: Standing) -> Reconciliation:
+def reconcile(
+    reading: Reading, plan: Plan, before: Standing, after: Standing, rides: Rides | None = None
+) -> Reconciliation:
     """Compare a file with what the ledger holds of it.
 
     Args:
@@ -96,6 +99,7 @@ def reconcile(reading: Reading, plan: Plan, before: Standing, after: Standing) -
       plan: what was made of it, sent, and looked up in the ledger.
       before: how the ledger stood when nothing was sent yet.
       after: how it stood when all was answered.
+      rides: what the ledger holds of the rides that it rated.
     """
     taps = plan.taps
     answered = [step.outcome for step in taps if step.outcome is not None]
@@ -123,6 +127,8 @@ def reconcile(reading: Reading, plan: Plan, before: Standing, after: Standing) -
             *_rows_not_taken(reading.refused),
             *(difference for step in plan.steps for difference in _difference(step)),
             *_accounts_moved(new, before.revenue_rp, after.revenue_rp),
+            *_owed_moved(new, after.owed_rp - before.owed_rp),
+            *_unbalanced(rides),
         ],
     )
 
@@ -149,6 +155,20 @@ def _accounts_moved(
             yield Difference(
                 0, "", "account", "", 0, posted_rp[operator], moved_rp, reason, explained=False
             )
+
+
+def _owed_moved(new: Sequence[Step], owed_rp: int) -> Iterator[Difference]:
+    posted_rp = sum(moved_rp(entry, OWED_FARES) for entry in _entries(new))
+    if owed_rp != posted_rp:
+        reason = "what cards are owed moved by other taps than those of this replay"
+        yield Difference(0, "", "account", "", 0, posted_rp, owed_rp, reason, explained=False)
+
+
+def _unbalanced(rides: Rides | None) -> Iterator[Difference]:
+    if rides is not None and not rides.balanced:
+        reason = "operators did not earn what chips paid and is not owed"
+        due_rp = rides.paid_rp - rides.owed_rp
+        yield Difference(0, "", "account", "", 0, due_rp, rides.earned_rp, reason, explained=False)
 
 
 def _entries(steps: Iterable[Step]) -> Iterator[Entry]:
@@ -232,6 +252,9 @@ def _difference(step: Step) -> Iterator[Difference]:
 
 
 def _moved_rp(step: Step, entry: Entry) -> int:
+    if entry.rating is not None:
+        # What is above the fare is owed to the card, and the fare may be that of a ride before.
+        return moved_rp(entry, OPERATOR_REVENUE) + moved_rp(entry, OWED_FARES)
     if step.is_tap:
         return _line_rp(entry, OPERATOR_REVENUE).get(step.trip.operator, 0)
     return -_line_rp(entry, BANK_SETTLEMENT).get(step.trip.bank, 0)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ops.owing import Owing
+from ops.replay import rides_report
 from ops.replay.csv_file import BadRow, Reading
 from ops.replay.errors import FileDamaged
+from ops.replay.rated import Rides
 from ops.replay.reconcile import Difference, Reconciliation, Sides
 from ops.replay.trips import NOTES
 
@@ -32,10 +35,25 @@ class Course:
     took_s: float
 
 
-def as_json(
-    path: Path, reading: Reading, result: Reconciliation, course: Course
-) -> dict[str, object]:
+class Replayed(NamedTuple):
+    """What a replay came to.
+
+    Attributes:
+      result: how file and ledger compare.
+      rides: what the ledger holds of the rides that it rated; None if it rated none.
+      owing: what the cards of the file are owed.
+      course: how it went.
+    """
+
+    result: Reconciliation
+    rides: Rides | None
+    owing: Owing
+    course: Course
+
+
+def as_json(path: Path, reading: Reading, replayed: Replayed) -> dict[str, object]:
     """Return everything as one object."""
+    result, rides, owing, course = replayed
     return {
         "file": str(path),
         "rows_read": reading.rows_read,
@@ -58,6 +76,8 @@ def as_json(
         "rupiah_in_ledger": result.total.ledger_rp,
         "operators": {name: sides._asdict() for name, sides in result.operators.items()},
         "banks": {name: sides._asdict() for name, sides in result.banks.items()},
+        "rides": None if rides is None else rides_report.as_json(rides),
+        "owing": None if rides is None else owing.as_json(),
         "differences": [difference._asdict() for difference in result.differences],
         "reconciled": result.reconciled,
         "connections": course.connections,
@@ -107,10 +127,9 @@ def show_damage(console: Console, path: Path, damaged: FileDamaged) -> None:
     console.print("\nWhat is missing cannot be put back: ask for the file as it was exported.")
 
 
-def show(
-    console: Console, path: Path, reading: Reading, result: Reconciliation, course: Course
-) -> None:
+def show(console: Console, path: Path, reading: Reading, replayed: Replayed) -> None:
     """Say how a replay went, and whether file and ledger agree."""
+    result, rides, owing, course = replayed
     console.print(f"\n[bold]{escape(str(path))}[/bold]: {reading.rows_read:,} rows")
     _show_refused(console, reading.refused)
     for note, lines in reading.notes.items():
@@ -126,7 +145,9 @@ def show(
     )
     for reason, count in result.exceptions.items():
         console.print(f"  {count:,} posted and filed as an exception: {reason}")
-    console.print(_table(result))
+    if rides is not None:
+        rides_report.show(console, rides, owing)
+    console.print(_table(result, rides))
     _show_differences(console, result.differences)
     style = "bold green" if result.reconciled else "bold red"
     console.print(f"[{style}]{_verdict(result, reading.refused)}[/]")
@@ -144,11 +165,13 @@ def _verdict(result: Reconciliation, refused: Sequence[BadRow]) -> str:
     return f"File and ledger agree, but for {rows} (Rp{refused_rp:,})."
 
 
-def _table(result: Reconciliation) -> Table:
+def _table(result: Reconciliation, rides: Rides | None) -> Table:
     table = Table(title="rupiah", title_justify="left")
     for column in ("", "in the file", "in the ledger", "difference"):
         table.add_column(column, justify="right" if column else "left")
     _add(table, {"all trips": result.total})
+    if rides is not None:
+        _add(table, {"owed to cards": Sides(0, rides.owed_rp)})
     _add(table, result.operators)
     _add(table, result.banks)
     return table

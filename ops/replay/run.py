@@ -23,14 +23,17 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ops.owing import Owing
 from ops.replay.csv_file import Reading
 from ops.replay.errors import ReplayError
 from ops.replay.fleet import Fleet, OpenTerminal
 from ops.replay.held import Held
-from ops.replay.ledger import Standing, issue_cards, look_up, standing
+from ops.replay.ledger import Standing, check_times, issue_cards, look_up, owed_to, standing
 from ops.replay.plan import make_plan
-from ops.replay.reconcile import Reconciliation, reconcile
-from ops.replay.report import Course
+from ops.replay.rated import rides_of
+from ops.replay.reconcile import reconcile
+from ops.replay.report import Course, Replayed
+from ops.replay.services import Services
 from ops.replay.survey import AT_ONCE_MAX, look_back
 from ops.replay.trips import OPERATORS, Trip
 from protocol.errors import Code
@@ -58,6 +61,7 @@ class Target(NamedTuple):
       speed: seconds of the file in a second; 0 is as fast as possible.
       terminals_max: most terminals connected at the same time.
       tls: whom to trust where the node speaks TLS; None trusts whom the system trusts.
+      services: by which the node is to rate the trips; None: it posts what the file says.
     """
 
     url: str
@@ -65,11 +69,10 @@ class Target(NamedTuple):
     speed: float
     terminals_max: int
     tls: ssl.SSLContext | None = None
+    services: Services | None = None
 
 
-async def replay_trips(
-    reading: Reading, target: Target, console: Console
-) -> tuple[Reconciliation, Course]:
+async def replay_trips(reading: Reading, target: Target, console: Console) -> Replayed:
     """Replay what was read, and compare it with what the ledger then holds.
 
     Args:
@@ -95,7 +98,8 @@ async def replay_trips(
         at_once = min(AT_ONCE_MAX, target.terminals_max)
         is_empty = not before.position
         held = Held() if is_empty else await _held(open_client, trips, known, at_once, progress)
-        plan = make_plan(trips, held)
+        plan = make_plan(trips, held, target.services)
+        await check_times(open_client, plan.steps)
         sent = progress.add_task(SENDING, total=len(plan.steps))
         asked = progress.add_task("asked of the ledger", total=len(plan.steps))
         fleet = Fleet(
@@ -111,6 +115,8 @@ async def replay_trips(
         streamed_s = time.monotonic() - stream_began_s
         after = await standing(open_client, OPERATORS)
         await look_up(open_client, plan.steps, lambda: progress.advance(asked))
+        rides = rides_of(plan.taps)
+        owing = Owing(await owed_to(open_client, banks) if rides else {})
     course = Course(
         cards=len(banks),
         cards_issued=len(issued),
@@ -119,7 +125,7 @@ async def replay_trips(
         streamed_s=streamed_s,
         took_s=time.monotonic() - began_s,
     )
-    return reconcile(reading, plan, before, after), course
+    return Replayed(reconcile(reading, plan, before, after, rides), rides, owing, course)
 
 
 async def _first_contact(target: Target) -> Standing:

@@ -22,6 +22,7 @@ NO_STOP_OUT: Final = "no_tap_out_stop_id"
 NO_CORRIDOR: Final = "no_corridor"
 BANK_UNKNOWN: Final = "bank_unknown"
 EARLY_FARE: Final = "early_fare_not_applied"
+BY_AMOUNT: Final = "service_by_amount"
 
 NOTES: Final = {
     NO_TAP_OUT: "no tap-out: only the tap-in is sent",
@@ -30,6 +31,7 @@ NOTES: Final = {
     NO_CORRIDOR: "no corridor: the operator is judged by the amount alone",
     BANK_UNKNOWN: "a bank that is not in the public data set: taken by its name",
     EARLY_FARE: "Rp3,500 between 05:00 and 07:00, where Rp2,000 would be due: sent as it stands",
+    BY_AMOUNT: "no corridor that the network knows: the service is judged by the amount alone",
 }
 """Oddities that do not keep a row from being posted."""
 
