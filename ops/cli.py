@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "rules": "ops.commands.rules",
     "exceptions": "ops.commands.exceptions",
     "claim": "ops.commands.claim",
+    "owed": "ops.commands.owed",
     "feed": "ops.commands.feed",
     "export": "ops.commands.export",
     "terminals": "ops.commands.terminals",

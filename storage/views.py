@@ -106,6 +106,11 @@ class Views:
         values = self._values(CARDS, [name_key(name) for name in names])
         return decode_all(CARD, values)
 
+    def all_cards(self) -> Iterator[Card]:
+        """Walk all cards; where a checkpoint is written meanwhile, some are newer than others."""
+        for _, value in all_rows(self.store, CARDS):
+            yield decode(CARD, value)
+
     def card_count(self) -> int:
         """Return how many cards there were at the last checkpoint."""
         return self.store.count(CARDS)
