@@ -6,8 +6,8 @@ that a mistake of the engine is not made twice.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -16,13 +16,16 @@ from msgspec import Struct
 from engine.accounts import (
     BANK_SETTLEMENT,
     OPERATOR_REVENUE,
+    OWED_FARES,
     PROGRAMME_FUND,
     PURSE,
     AccountKind,
     Posting,
 )
-from engine.transaction import Entry, Group, Intent, Subsidy, Tap, TopUp
+from engine.transaction import Entry, Grant, Intent, Issue, Tap, TopUp
 from ops.demo.city import Planned
+from ops.demo.network import Network
+from ops.demo.prices import At, due_rp
 
 Identity: TypeAlias = tuple[str, int]
 """Terminal and counter."""
@@ -90,12 +93,16 @@ class Audit(Struct, frozen=True):
 
 
 def audit(
-    entries: Iterable[Entry], planned: Iterable[Planned], answers: Mapping[Identity, Answer]
+    entries: Iterable[Entry],
+    network: Network,
+    planned: Iterable[Planned],
+    answers: Mapping[Identity, Answer],
 ) -> Audit:
     """Compare the journal with the plan and the answers.
 
     Args:
       entries: the whole journal, from position 0 on.
+      network: with the price list.
       planned: every transaction that was to be sent.
       answers: by identity, every transaction that was acknowledged.
     """
@@ -116,9 +123,10 @@ def audit(
         strangers += plan is None
         if plan and answer and not again:
             kept += _is_kept(position, entry, plan, answer)
-    for identity, answer in answers.items():
-        if not answer.reason:
-            _add(expected, moves(meant[identity].intent))
+    done = [meant[identity] for identity, answer in answers.items() if not answer.reason]
+    for plan in done:
+        _add(expected, moves(plan.intent))
+    _add(expected, rides(network, done))
     return Audit(
         entries=count,
         lost=len(answers) - kept,
@@ -130,29 +138,52 @@ def audit(
 
 
 def moves(intent: Intent) -> tuple[Posting, ...]:
-    """Return what an intent of the demo should move when it is posted: kind, owner, rupiah."""
+    """Return what an intent of the demo moves by itself when it is posted: kind, owner, rupiah.
+
+    Of a tap that is what a chip pays; who gets it depends on all taps of the card.
+    """
     match intent:
-        case Tap(card=card, operator=operator, amount_rp=amount_rp):
-            return ((PURSE, card, -amount_rp), (OPERATOR_REVENUE, operator, amount_rp))
         case TopUp(card=card, bank=bank, amount_rp=amount_rp):
             return ((BANK_SETTLEMENT, bank, -amount_rp), (PURSE, card, amount_rp))
-        case Subsidy(programme=programme, operator=operator, amount_rp=amount_rp):
-            return (
-                (PROGRAMME_FUND, programme, -amount_rp),
-                (OPERATOR_REVENUE, operator, amount_rp),
-            )
-        case Group(parts=parts):
-            return tuple(move for part in parts for move in moves(part))
+        case Tap(card=card, amount_rp=amount_rp) if amount_rp:
+            return ((PURSE, card, -amount_rp), (OWED_FARES, card, amount_rp))
         case _:
             return ()
 
 
+def rides(network: Network, done: Iterable[Planned]) -> Iterator[Posting]:
+    """Yield what the rides of cards come to: kind, owner, rupiah.
+
+    Args:
+      network: with the price list.
+      done: all that was posted of these cards.
+    """
+    taps: defaultdict[str, list[At]] = defaultdict(list)
+    payers: dict[str, Account] = {}
+    for plan in done:
+        match plan.intent:
+            case Tap(card=card) as tap:
+                taps[card].append((plan.at_ms, tap))
+            case Issue(card=card, medium=medium):
+                payers.setdefault(card, (OWED_FARES if medium == "stored" else PURSE, card))
+            case Grant(card=card, programme=programme):
+                payers[card] = (PROGRAMME_FUND, programme)
+            case _:
+                pass
+    for card, found in taps.items():
+        for operator, amount_rp in due_rp(network, found).items():
+            yield (*payers[card], -amount_rp)
+            yield (OPERATOR_REVENUE, operator, amount_rp)
+
+
 def _is_kept(position: int, entry: Entry, plan: Planned, answer: Answer) -> bool:
     moved = () if answer.reason else moves(plan.intent)
+    # What a tap adds to the price of its card depends on the others: accounts tell it in the end.
+    is_priced = isinstance(plan.intent, Tap) and not answer.reason
     return (
         answer == Answer(position, entry.reason)
         and (entry.at_ms, entry.intent) == (plan.at_ms, plan.intent)
-        and _net(entry.postings) == _net(moved)
+        and (is_priced or _net(entry.postings) == _net(moved))
     )
 
 

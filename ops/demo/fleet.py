@@ -1,8 +1,13 @@
-"""The terminals of the demo: real clients over real websockets, and all that they are answered."""
+"""The terminals of the demo: real clients over real websockets, and all that they are answered.
+
+They send open loop. Only a card waits for itself: nobody goes on before the gate has opened, so
+what a card does next is handed over when the node has answered what it did before.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import gt
@@ -63,6 +68,10 @@ class Fleet:
         self.waits: list[Wait] = []
         self.sent = 0
         self._due_s: dict[Identity, float] = {}
+        # By card, what waits for an answer to its last tap; by identity, the card.
+        self._behind: dict[str, deque[Planned]] = {}
+        self._cards: dict[Identity, str] = {}
+        self._go_on: Callable[[Planned], None] | None = None
         self._clients = {
             terminal: TerminalClient(
                 url,
@@ -132,14 +141,15 @@ class Fleet:
         began_s = trio.current_time()
         due_s = [began_s + (tap.at_ms - taps[0].at_ms) / 1000 / speed for tap in taps]
         async with trio.open_nursery() as nursery:
+
+            def go_on(tap: Planned) -> None:
+                self._hand_over(nursery, {tap.terminal: [tap]})
+
+            self._go_on = go_on
             while self.sent < len(taps):
                 until = bisect_right(due_s, trio.current_time())
-                batches: dict[str, list[Planned]] = {}
-                for at in range(self.sent, until):
-                    tap = taps[at]
-                    batches.setdefault(tap.terminal, []).append(tap)
-                    self._due_s[tap.terminal, tap.counter] = due_s[at]
-                self._hand_over(nursery, batches)
+                due = slice(self.sent, until)
+                self._hand_over(nursery, self._free(taps[due], due_s[due]))
                 self.sent = until
                 if 2 * until >= len(taps):
                     halfway.set()
@@ -151,12 +161,36 @@ class Fleet:
             for client in self._clients.values():
                 closing.start_soon(client.aclose)
 
+    def _free(self, taps: Sequence[Planned], due_s: Sequence[float]) -> dict[str, list[Planned]]:
+        """Return, by terminal, those of the taps that are due whose cards wait for nothing."""
+        batches: dict[str, list[Planned]] = {}
+        for tap, at_s in zip(taps, due_s, strict=True):
+            self._due_s[tap.terminal, tap.counter] = at_s
+            if self._is_first(tap):
+                batches.setdefault(tap.terminal, []).append(tap)
+        return batches
+
+    def _is_first(self, tap: Planned) -> bool:
+        """Tell whether a tap's card waits for nothing; otherwise the tap is handed over later."""
+        card = tap.intent.card
+        self._cards[tap.terminal, tap.counter] = card
+        if card in self._behind:
+            self._behind[card].append(tap)
+            return False
+        self._behind[card] = deque()
+        return True
+
     def _hand_over(self, nursery: trio.Nursery, batches: Mapping[str, Sequence[Planned]]) -> None:
-        # What a terminal is handed it sends by itself, in order, and again if need be: nobody
-        # here waits for an answer before the next tap.
+        # What a terminal is handed it sends by itself, in order, and again if need be: no terminal
+        # waits for an answer before its next tap.
         for terminal, batch in batches.items():
             transactions = [
-                (plan.counter, plan.at_ms, msgspec.to_builtins(plan.intent)) for plan in batch
+                (
+                    plan.counter,
+                    plan.at_ms,
+                    msgspec.to_builtins(plan.intent, builtin_types=(bytes,)),
+                )
+                for plan in batch
             ]
             nursery.start_soon(self._clients[terminal].submit, transactions)
 
@@ -168,3 +202,11 @@ class Fleet:
         due_s = self._due_s.pop(identity, None)
         if due_s is not None:
             self.waits.append(Wait(due_s, trio.current_time()))
+        card = self._cards.pop(identity, None)
+        if card is None:
+            return
+        if self._behind[card]:
+            assert self._go_on is not None, "taps are played"
+            self._go_on(self._behind[card].popleft())
+        else:
+            del self._behind[card]

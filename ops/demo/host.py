@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from engine.keys import Role
+from ops.demo.city import MIDNIGHT, NOON_MS
 from ops.node import now_ms
 from ops.node_process import NodeProcess
 from storage.folder import DataFolder
@@ -72,7 +74,11 @@ class Host:
         return node
 
     def _start(self) -> NodeProcess:
-        self._node = NodeProcess.start(self._data, listen=self._listen, log=self._log)
+        # Nobody else knows of this node, and its clock is that of the morning.
+        clock = datetime.fromtimestamp(NOON_MS / 1000, MIDNIGHT.tzinfo).isoformat()
+        self._node = NodeProcess.start(
+            self._data, listen=self._listen, log=self._log, dev=True, options=("--clock", clock)
+        )
         return self._node
 
     def kill(self) -> None:

@@ -24,15 +24,18 @@ class Stop(Struct, frozen=True, array_like=True):
 
 
 class Fare(Struct, frozen=True):
-    """What a ride costs, and at which of its two taps it is charged.
+    """What a ride costs, and at which of its two taps a chip pays it.
 
     A `table` (from, to, in the order of the stops) goes before the flat amount; `early_rp` holds
     for taps-in from `early_from` until just before `early_until`, wall-clock time in Jakarta.
+    With less than `balance_min_rp` on a card nobody gets in. To the node it is that of `service`.
     """
 
+    service: str
     charged: Direction
     source: str
     amount_rp: int = 0
+    balance_min_rp: int = 0
     early_rp: int = 0
     early_from: str = ""
     early_until: str = ""
@@ -53,6 +56,16 @@ class Fare(Struct, frozen=True):
         ):
             return self.early_rp
         return self.amount_rp
+
+    def chip_rp(self, origin: int, destination: int) -> int:
+        """Return what a chip pays: at all hours the same, as in the public data of April 2023."""
+        return self.table[origin][destination] if self.table else self.amount_rp
+
+    def farthest_rp(self, stop: int, tapped_in_s: float) -> int:
+        """Return the fare of a ride of which only one end is known."""
+        return max(
+            self.price_rp(stop, other, tapped_in_s) for other in range(max(1, len(self.table)))
+        )
 
 
 class Line(Struct, frozen=True):
@@ -92,10 +105,18 @@ class Bank(Struct, frozen=True):
 
 
 class Programme(Struct, frozen=True):
-    """Who pays for free rides, and the share of the riders who have them."""
+    """Who pays for free rides, for which group, and the share of the riders who have them."""
 
     code: str
+    group: str
     name: str
+    share: float
+    source: str
+
+
+class Stored(Struct, frozen=True):
+    """Cards whose chip holds the money, and their share."""
+
     share: float
     source: str
 
@@ -124,6 +145,7 @@ class Network(Struct, frozen=True):
 
     morning: Morning
     banks: dict[str, Bank]
+    stored: Stored
     programme: Programme
     fares: dict[str, Fare]
     lines: tuple[Line, ...]

@@ -17,13 +17,13 @@ from msgspec import Struct
 
 from engine.transaction import TopUp
 from ops.demo.audit import Answer, Audit, Identity, audit
-from ops.demo.city import Planned, morning
+from ops.demo.city import NOON_MS, Planned, morning
 from ops.demo.fleet import Fleet, Wait
 from ops.demo.host import Host, enrol
 from ops.demo.network import Network
 from ops.demo.result import Outage, Result, latency_of
 from ops.demo.watch import Diary, watch
-from ops.node import now_ms
+from ops.node import clock_since
 from storage.folder import DataFolder
 from storage.journal import TABLES as JOURNAL_TABLES
 from storage.journal import chain
@@ -114,7 +114,7 @@ class Demo:
         finally:
             self._host.kill()
         found, report = await trio.to_thread.run_sync(
-            inspect, self._data, (*city.loads, *city.taps), fleet.answers
+            inspect, self._data, self._network, (*city.loads, *city.taps), fleet.answers
         )
         note(f"verified the journal and compared {found.entries:,} entries with the plan")
         return self._result(fleet, interruption, repeated, found, report)
@@ -126,7 +126,7 @@ class Demo:
         node = await self._host.start()
         self._diary.note(f"node {node.pid} listens on {node.url}, {len(keys)} terminals enrolled")
         chance = random.Random(self._options.seed).random
-        return Fleet(node.url, keys, clock_ms=now_ms, random=chance)
+        return Fleet(node.url, keys, clock_ms=clock_since(NOON_MS), random=chance)
 
     async def _load(self, fleet: Fleet) -> None:
         loads = self._city.loads
@@ -236,7 +236,10 @@ class Demo:
 
 
 def inspect(
-    data: Path, planned: Sequence[Planned], answers: Mapping[Identity, Answer]
+    data: Path,
+    network: Network,
+    planned: Sequence[Planned],
+    answers: Mapping[Identity, Answer],
 ) -> tuple[Audit, Report]:
     """Verify a folder that no node holds, and audit its journal.
 
@@ -250,4 +253,4 @@ def inspect(
         closing(LmdbStore(folder.journal, tables=JOURNAL_TABLES, read_only=True)) as journal,
     ):
         entries = (entry for block in chain(journal) for entry in block.entries)
-        return audit(entries, planned, answers), report
+        return audit(entries, network, planned, answers), report

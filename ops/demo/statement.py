@@ -18,8 +18,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PROGRAMME_FUND, PURSE
-from engine.transaction import Group, Intent, Issue, Tap
+from engine.accounts import (
+    BANK_SETTLEMENT,
+    OPERATOR_REVENUE,
+    OWED_FARES,
+    PROGRAMME_FUND,
+    PURSE,
+)
+from engine.transaction import Issue, Tap
 from ops.demo.city import MIDNIGHT
 from ops.demo.network import Network
 from ops.demo.result import Latency, Result, clock
@@ -29,6 +35,7 @@ _KINDS: Final = (
     (OPERATOR_REVENUE, "Revenue of the operators"),
     (BANK_SETTLEMENT, "Banks: top-ups to hand over"),
     (PROGRAMME_FUND, "Programme: free rides to pay"),
+    (OWED_FARES, "Owed to cards: paid above the fare"),
 )
 
 
@@ -65,7 +72,8 @@ def _table(title: str, *columns: str) -> Table:
 def _operators(network: Network, result: Result) -> Table:
     trips = Counter[str]()
     for plan in result.city.taps:
-        tap = _tap_of(plan.intent)
+        tap = plan.intent
+        assert isinstance(tap, Tap), "a gate plans nothing else"
         trips[tap.operator] += tap.direction == "in"
     table = _table("Operators", "Operator", "Trips", "Acknowledged", "In the ledger")
     for operator in dict.fromkeys(line.operator for line in network.lines):
@@ -77,12 +85,6 @@ def _operators(network: Network, result: Result) -> Table:
             rupiah(result.audit.ledger.get(account, 0)),
         )
     return table
-
-
-def _tap_of(intent: Intent) -> Tap:
-    tap = intent.parts[0] if isinstance(intent, Group) else intent
-    assert isinstance(tap, Tap), "a gate plans nothing else"
-    return tap
 
 
 def _banks(network: Network, result: Result) -> Table:

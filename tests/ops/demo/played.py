@@ -13,8 +13,8 @@ from engine.decisions import decide
 from engine.moment import moment
 from engine.transaction import Entry, Transaction
 from ops.demo.audit import Answer, Identity, audit
-from ops.demo.city import City, Planned, morning
-from ops.demo.network import Network
+from ops.demo.city import NOON_MS, City, Planned, morning
+from ops.demo.network import Network, built_in
 from ops.demo.result import Event, Latency, Outage, Result
 from tests.engine.rules_here import LAW
 
@@ -46,7 +46,7 @@ def journal_of(planned: Iterable[Planned]) -> list[Entry]:
     entries = []
     for plan in planned:
         transaction = Transaction(plan.counter, plan.at_ms, plan.intent)
-        entry = decide(book, moment(plan.at_ms, LAW), plan.terminal, transaction)
+        entry = decide(book, moment(NOON_MS, LAW), plan.terminal, transaction)
         book.apply(entry)
         entries.append(entry)
     return entries
@@ -73,7 +73,7 @@ def result_of(played: Played) -> Result:
     refused = Counter(entry.reason.value for entry in taps if entry.reason)
     return Result(
         city=played.city,
-        audit=audit(played.entries, played.planned, played.answers),
+        audit=audit(played.entries, built_in(), played.planned, played.answers),
         events=(Event(KILLED_AT, "node killed with SIGKILL"),),
         seed=7,
         terminals=116,

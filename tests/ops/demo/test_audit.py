@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 from msgspec.structs import replace
 
 from engine.accounts import OPERATOR_REVENUE, PURSE
 from engine.errors import Reason
-from engine.transaction import Block, Entry
-from ops.demo.audit import DIFFERENCES_MAX, Answer, Audit, audit, moves
+from engine.transaction import Block, Entry, TopUp
+from ops.demo.audit import DIFFERENCES_MAX, Answer, Audit, audit, moves, rides
+from ops.demo.network import built_in
 from tests.ops.demo.played import Played
+
+NETWORK = built_in()
 
 
 def paid_tap(played: Played) -> int:
@@ -24,7 +28,7 @@ def paid_tap(played: Played) -> int:
 
 
 def checked(played: Played, entries: list[Entry]) -> Audit:
-    return audit(entries, played.planned, played.answers)
+    return audit(entries, NETWORK, played.planned, played.answers)
 
 
 def test_clean_morning_balances(played: Played) -> None:
@@ -37,7 +41,7 @@ def test_clean_morning_balances(played: Played) -> None:
 
 
 def test_empty_journal_of_nothing_balances() -> None:
-    assert audit([], [], {}).ok
+    assert audit([], NETWORK, [], {}).ok
 
 
 def test_acknowledged_tap_that_is_absent_is_lost(played: Played) -> None:
@@ -75,14 +79,26 @@ def test_refused_tap_sent_under_another_identity_is_a_stranger_only(played: Play
     assert not found.ok
 
 
-def test_money_moved_twice_in_one_entry_counts_as_lost(played: Played) -> None:
-    at = paid_tap(played)
+def test_money_loaded_twice_in_one_entry_counts_as_lost(played: Played) -> None:
+    at = next(at for at, entry in enumerate(played.entries) if isinstance(entry.intent, TopUp))
     entry = played.entries[at]
     doubled = replace(entry, postings=entry.postings * 2)
     found = checked(played, [*played.entries[:at], doubled, *played.entries[at + 1 :]])
     assert found.lost == 1
     assert found.sum_of_accounts_rp == 0
     assert found.differences
+
+
+def test_a_tap_that_cost_twice_as_much_shows_in_the_accounts_of_card_and_operator(
+    played: Played,
+) -> None:
+    at = paid_tap(played)
+    entry = played.entries[at]
+    doubled = replace(entry, postings=entry.postings * 2)
+    found = checked(played, [*played.entries[:at], doubled, *played.entries[at + 1 :]])
+    assert found.lost == 0
+    assert len(found.differences) == len({posting[:2] for posting in entry.postings})
+    assert not found.ok
 
 
 def test_money_made_of_nothing_shows_in_the_sum(played: Played) -> None:
@@ -104,7 +120,7 @@ def test_answer_that_differs_from_the_journal_is_lost(played: Played, change: st
         entries[at] = replace(entries[at], at_ms=entries[at].at_ms + 1)
     else:
         answers[identity] = Answer(at + 1, "")
-    assert audit(entries, played.planned, answers).lost == 1
+    assert audit(entries, NETWORK, played.planned, answers).lost == 1
 
 
 def test_random_single_faults_are_all_found(played: Played) -> None:
@@ -125,7 +141,7 @@ def test_unanswered_tap_in_the_journal_is_not_lost_but_its_money_is_unexplained(
     entry = played.entries[paid_tap(played)]
     answers = dict(played.answers)
     del answers[entry.terminal, entry.counter]
-    found = audit(played.entries, played.planned, answers)
+    found = audit(played.entries, NETWORK, played.planned, answers)
     assert found.lost == 0
     assert found.differences
 
@@ -133,6 +149,13 @@ def test_unanswered_tap_in_the_journal_is_not_lost_but_its_money_is_unexplained(
 def test_every_move_of_the_plan_sums_to_zero(played: Played) -> None:
     for plan in played.planned:
         assert sum(amount_rp for _, _, amount_rp in moves(plan.intent)) == 0
+    assert sum(amount_rp for _, _, amount_rp in rides(NETWORK, played.planned)) == 0
+
+
+def test_the_order_of_the_taps_does_not_matter_for_what_they_come_to(played: Played) -> None:
+    shuffled = list(played.planned)
+    random.Random(3).shuffle(shuffled)
+    assert Counter(rides(NETWORK, shuffled)) == Counter(rides(NETWORK, played.planned))
 
 
 def test_intents_that_move_nothing_move_nothing() -> None:
@@ -140,6 +163,6 @@ def test_intents_that_move_nothing_move_nothing() -> None:
 
 
 def test_differences_name_account_and_both_amounts(played: Played) -> None:
-    found = audit([], [], {})
+    found = audit([], NETWORK, [], {})
     other = replace(found, ledger={(PURSE, "card-1"): 500}, expected={(PURSE, "card-1"): 1_500})
     assert other.differences == ("purse card-1: Rp1,500 acknowledged, Rp500 in the ledger",)

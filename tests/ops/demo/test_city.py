@@ -8,16 +8,16 @@ from itertools import pairwise
 
 import pytest
 
-from engine.transaction import Group, Intent, Issue, Subsidy, Tap, TopUp
+from engine.accounts import OPERATOR_REVENUE, PROGRAMME_FUND
+from engine.transaction import Grant, Intent, Issue, Tap, TopUp
 from ops.demo.city import FORGOTTEN, MIDNIGHT, City, morning
 from ops.demo.network import Network, seconds
-from tests.ops.demo.played import Played
+from tests.ops.demo.played import Played, played_on
 
 
 def tap_of(intent: Intent) -> Tap:
-    tap = intent.parts[0] if isinstance(intent, Group) else intent
-    assert isinstance(tap, Tap)
-    return tap
+    assert isinstance(intent, Tap)
+    return intent
 
 
 def test_same_seed_gives_the_same_morning_and_another_seed_another(network: Network) -> None:
@@ -45,9 +45,9 @@ def test_every_card_is_issued_then_topped_up_by_its_bank(city: City) -> None:
             assert plan.intent.card not in issued
             issued[plan.intent.card] = plan.intent.bank
         else:
-            assert isinstance(plan.intent, TopUp)
-            assert issued[plan.intent.card] == plan.intent.bank
-            assert plan.terminal == f"loader-{plan.intent.bank}"
+            assert isinstance(plan.intent, TopUp | Grant)
+            assert plan.terminal == f"loader-{issued[plan.intent.card]}"
+            assert isinstance(plan.intent, Grant) or plan.intent.bank == issued[plan.intent.card]
     assert len(issued) == city.cards
     assert {tap_of(plan.intent).card for plan in city.taps} <= issued.keys()
 
@@ -66,49 +66,76 @@ def test_taps_of_one_card_alternate_unless_forgotten_or_turned_away(city: City) 
     for taps in by_card.values():
         assert taps[0].direction == "in"
         for before, after in pairwise(taps):
-            assert after.direction == "in" or (before.direction, before.line) == ("in", after.line)
+            if after.direction == "out":
+                assert (before.direction, before.line) == ("in", after.line)
+            elif after.direction == "reset":
+                assert before.direction == "in"
 
 
-def test_fares_are_those_of_the_line_the_hour_and_the_way(network: Network, city: City) -> None:
-    seven_ms = int(MIDNIGHT.timestamp() * 1000) + seconds("07:00") * 1000
-    lines = {line.code: line for line in network.lines}
-    origins: dict[str, str] = {}
-    seen = set[tuple[str, str]]()
+def test_a_chip_pays_and_an_account_leaves_it_to_the_node(network: Network, city: City) -> None:
+    issues = [plan.intent for plan in city.loads if isinstance(plan.intent, Issue)]
+    stored = {intent.card for intent in issues if intent.medium == "stored"}
+    assert len(stored) == city.stored > 0
+    paid = Counter[tuple[str, str, int]]()
+    services = {line.code: network.fares[line.fare].service for line in network.lines}
     for plan in city.taps:
         tap = tap_of(plan.intent)
-        subsidy = plan.intent.parts[1] if isinstance(plan.intent, Group) else None
-        paid_rp = subsidy.amount_rp if isinstance(subsidy, Subsidy) else tap.amount_rp
-        seen.add((tap.line, tap.direction))
-        names = [stop.name for stop in lines[tap.line].stops]
-        if (tap.line, tap.direction) == ("MRT", "out"):
-            table = network.fares["mrt-jakarta"].table
-            assert paid_rp == table[names.index(origins[tap.card])][names.index(tap.place)] or (
-                paid_rp == 0 and not isinstance(plan.intent, Group)
-            )
-        elif tap.direction == "out" or tap.line in ("MRT", "JAK04"):
-            assert paid_rp == 0
-        elif tap.line == "LRT":
-            assert paid_rp == 5_000
+        assert tap.service == services[tap.line]
+        assert (tap.proof is not None) is (tap.card in stored)
+        if tap.card in stored:
+            paid[tap.line, tap.direction, tap.amount_rp] += 1
         else:
-            assert paid_rp == (2_000 if plan.at_ms < seven_ms else 3_500)
-        origins[tap.card] = tap.place
-    assert seen == {(code, direction) for code in lines for direction in ("in", "out")}
+            assert tap.amount_rp == 0
+    assert paid["TJ1", "in", 3_500] > paid["TJ1", "out", 0] > 0
+    assert {key for key in paid if key[:2] == ("TJ1", "in")} == {("TJ1", "in", 3_500)}
+    assert {key for key in paid if key[:2] == ("MRT", "in")} == {("MRT", "in", 0)}
+    assert all(amount_rp >= 3_000 for line, way, amount_rp in paid if (line, way) == ("MRT", "out"))
 
 
-def test_free_riders_pay_nothing_and_the_programme_pays_the_operator(
+def test_the_node_charges_the_fare_of_the_hour_and_the_way(network: Network, city: City) -> None:
+    lines = {line.code: line for line in network.lines}
+    earned = Counter[int]()
+    for entry in played_on(city).entries:
+        tap = entry.intent
+        if isinstance(tap, Tap) and tap.direction == "out" and entry.posted:
+            rupiah = sum(rp for kind, _, rp in entry.postings if kind == OPERATOR_REVENUE)
+            earned[rupiah] += lines[tap.line].fare == "transjakarta"
+    assert set(+earned) == {2_000, 3_500}
+
+
+def test_who_did_not_tap_out_is_let_out_before_the_next_gate(network: Network) -> None:
+    city = morning(network, random.Random(1), trips=4_000)
+    resets = [plan for plan in city.taps if tap_of(plan.intent).direction == "reset"]
+    assert resets
+    stored = {tap_of(plan.intent).card for plan in city.taps if tap_of(plan.intent).proof}
+    assert not {tap_of(plan.intent).card for plan in resets} & stored
+
+
+def test_nobody_changes_between_services_that_are_paid_together(
     network: Network, city: City
 ) -> None:
-    groups = [plan.intent for plan in city.taps if isinstance(plan.intent, Group)]
+    fares: dict[str, set[str]] = {}
+    lines = {line.code: line.fare for line in network.lines}
+    for plan in city.taps:
+        tap = tap_of(plan.intent)
+        if network.fares[lines[tap.line]].balance_min_rp:
+            fares.setdefault(tap.card, set()).add(lines[tap.line])
+    assert {len(found) for found in fares.values()} == {1}
+
+
+def test_free_riders_have_a_grant_and_the_programme_pays_the_operator(
+    network: Network, played: Played
+) -> None:
+    city = played.city
+    free = {plan.intent.card for plan in city.loads if isinstance(plan.intent, Grant)}
     topped_up = {plan.intent.card for plan in city.loads if isinstance(plan.intent, TopUp)}
-    assert groups
-    for group in groups:
-        tap, subsidy = group.parts
-        assert isinstance(tap, Tap)
-        assert isinstance(subsidy, Subsidy)
-        assert tap.amount_rp == 0
-        assert tap.card not in topped_up
-        assert (subsidy.programme, subsidy.operator) == (network.programme.code, tap.operator)
+    assert len(free) == city.free_riders
+    assert not free & topped_up
     assert 0 < city.free_riders < city.cards // 5
+    taps = [e for e in played.entries if isinstance(e.intent, Tap) and e.intent.card in free]
+    lines = [line for entry in taps for line in entry.postings]
+    assert {kind for kind, _, _ in lines} == {OPERATOR_REVENUE, PROGRAMME_FUND}
+    assert {owner for kind, owner, _ in lines if kind == PROGRAMME_FUND} == {network.programme.code}
 
 
 def test_the_engine_refuses_what_the_plan_calls_dry_and_nothing_else(played: Played) -> None:

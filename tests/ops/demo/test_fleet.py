@@ -99,6 +99,34 @@ async def test_taps_go_on_while_the_node_is_deaf_and_waits_count_from_the_due_ti
     assert min(wait.answered_s - wait.due_s for wait in fleet.waits) > 5
 
 
+async def test_what_a_card_does_next_waits_for_the_answer_to_what_it_did_before(
+    autojump_clock: trio.testing.MockClock, brief: City
+) -> None:
+    node = FakeNode()
+    node.deaf = True
+    halfway = trio.Event()
+    async with running(node, brief) as fleet, trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def _play() -> None:
+            await fleet.play(brief.taps, speed=SPEED, halfway=halfway)
+
+        await halfway.wait()
+        await trio.sleep(10)
+        node.deaf = False
+        node.cut()
+    cards = {(plan.terminal, plan.counter): plan.intent.card for plan in brief.taps}
+    order: dict[str, list[tuple[str, int]]] = {}
+    for _, terminal, counters in node.arrived:
+        for counter in counters:
+            order.setdefault(cards[terminal, counter], []).append((terminal, counter))
+    meant: dict[str, list[tuple[str, int]]] = {}
+    for plan in brief.taps:
+        meant.setdefault(plan.intent.card, []).append((plan.terminal, plan.counter))
+    assert order == meant
+    assert max(map(len, meant.values())) > 2
+
+
 async def test_terminals_come_back_after_a_cut_and_nothing_is_answered_twice(
     autojump_clock: trio.testing.MockClock, brief: City
 ) -> None:

@@ -7,7 +7,11 @@ from itertools import pairwise
 import pytest
 
 from engine.accounts import is_name
+from engine.fares.tariff import Tariffs
+from ops.demo.city import TODAY
 from ops.demo.network import Line, Network, seconds
+from ops.rulebook import NOWHERE
+from tests.engine.rules_here import RULEBOOK
 
 
 def line_of(network: Network, code: str) -> Line:
@@ -66,6 +70,29 @@ def test_transjakarta_is_cheaper_from_five_to_seven(
     network: Network, clock: str, fare_rp: int
 ) -> None:
     assert network.fares["transjakarta"].price_rp(0, 1, seconds(clock)) == fare_rp
+
+
+def test_the_farthest_fare_is_the_dearest_of_the_table_or_the_flat_one(network: Network) -> None:
+    fares, six = network.fares, seconds("06:00")
+    assert [fares["mrt-jakarta"].farthest_rp(stop, six) for stop in (0, 6)] == [14_000, 9_000]
+    assert fares["transjakarta"].farthest_rp(18, six) == 2_000
+    assert fares["transjakarta"].farthest_rp(18, seconds("08:00")) == 3_500
+
+
+def test_a_chip_pays_the_same_at_all_hours(network: Network) -> None:
+    assert network.fares["transjakarta"].chip_rp(0, 1) == 3_500
+    assert network.fares["mrt-jakarta"].chip_rp(0, 12) == 14_000
+
+
+def test_the_rules_know_these_fares(network: Network) -> None:
+    tariff = Tariffs(RULEBOOK, NOWHERE).on(TODAY)
+    for line in network.lines:
+        fare = network.fares[line.fare]
+        journey = tariff.journeys.get(fare.service)
+        assert fare.balance_min_rp == (journey.balance_min_rp if journey else 0)
+        price = tariff.prices[fare.service]
+        for stop in line.stops:
+            assert price.knows(fare.service, stop.name)  # type: ignore[arg-type]
 
 
 def test_flat_fares_do_not_look_at_the_clock(network: Network) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.transaction import Entry
 from ops.demo.fleet import Wait
+from ops.demo.network import built_in
 from ops.demo.result import Outage
 from ops.demo.run import Interruption, inspect
 from storage.folder import DataFolder
@@ -50,7 +51,7 @@ def written(path: Path, entries: list[Entry]) -> Path:
 
 def test_folder_of_a_clean_morning_is_verified_and_balances(tmp_path: Path, played: Played) -> None:
     data = written(tmp_path / "data", played.entries)
-    found, report = inspect(data, played.planned, played.answers)
+    found, report = inspect(data, built_in(), played.planned, played.answers)
     assert report.ok
     assert found.ok
     assert found.entries == report.entries == len(played.entries)
@@ -60,6 +61,6 @@ def test_folder_without_the_last_acknowledged_tap_has_lost_it(
     tmp_path: Path, played: Played
 ) -> None:
     data = written(tmp_path / "data", played.entries[:-1])
-    found, report = inspect(data, played.planned, played.answers)
+    found, report = inspect(data, built_in(), played.planned, played.answers)
     assert report.ok
     assert (found.lost, found.ok) == (1, False)
