@@ -9,8 +9,7 @@ from msgspec.structs import replace
 
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
 from engine.card import Card, CardStatus, Granted, HeldAmount
-from engine.fares.kept import seen_tap, with_tap
-from engine.fares.state import Kept, Rating
+from engine.fares.kept import with_entry
 from engine.purses import (
     EMPTY,
     Step,
@@ -121,18 +120,11 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         card.replaced,
         card.before,
         card.grants,
-        card.kept if entry.rating is None else _kept(card.kept, entry, entry.rating),
+        card.kept if entry.rating is None else with_entry(card.kept, entry, entry.rating),
         card.tally if entry.tally is None else entry.tally,
     )
     change = _CHANGES.get(type(entry.intent))
     return after if change is None or entry.reason else change(after, entry)
-
-
-def _kept(kept: Kept, entry: Entry, rating: Rating) -> Kept:
-    intent = entry.intent
-    assert isinstance(intent, Tap), "only taps are rated"
-    tap = seen_tap(entry.terminal, entry.counter, entry.at_ms, intent)
-    return with_tap(kept, tap, rating, entry.middle)
 
 
 def step_of(entry: Entry) -> Step:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from engine.fares.kept import seen_tap, with_tap
+from engine.fares.kept import with_entry
 from engine.fares.state import NO_TAPS, Kept
 from engine.limits import KEPT_TAPS
-from engine.transaction import Entry, Replace, Tap
+from engine.transaction import Entry, Replace
 from storage.journal import Journal
 
 TRAIL_STEPS_MAX: Final = 200
@@ -42,8 +42,6 @@ def taps_before(journal: Journal, entry: Entry) -> Kept:
         newest = (oldest.at_ms, oldest.terminal, oldest.counter)
         kept = Kept(oldest.rating, newest, base=oldest.rating, settled=True)
     for one in reversed(found):
-        assert isinstance(one.intent, Tap)
         assert one.rating is not None
-        tap = seen_tap(one.terminal, one.counter, one.at_ms, one.intent)
-        kept = with_tap(kept, tap, one.rating, one.middle)
+        kept = with_entry(kept, one, one.rating)
     return kept

@@ -11,38 +11,30 @@ refused, an advice moves the amount that it tells and is filed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from msgspec import Struct
-
-from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, Postings, is_name, purse_line
+from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, is_name, purse_line
 from engine.book import Book
 from engine.card import Card
 from engine.decisions.checks import (
     account_or_suspense,
+    purse_now,
     purse_or_suspense,
     spending_doubts,
     with_accounts,
 )
 from engine.decisions.payments import pay_operator
 from engine.errors import Reason
-from engine.fares.kept import rate_in_place, seen_tap
-from engine.fares.ride import Charge
-from engine.fares.state import NO_TAPS, Rating, SeenTap
+from engine.fares.kept import Rated, rate_in_place, seen_tap
+from engine.fares.state import NO_TAPS, SeenTap
 from engine.fares.tariff import Tariff
 from engine.limits import TAP_AHEAD_MS_MAX, TAP_LATE_MS_MAX
 from engine.moment import Moment
 from engine.transaction import Tap, Transaction
 from engine.verdict import FARE_RULE, TIME_RULE, Doubt, Verdict, filed, refused
 
-
-class _Found(Struct, frozen=True, gc=False):
-    """What rating a tap came to."""
-
-    tap: SeenTap
-    tariff: Tariff
-    rating: Rating
-    middle: Rating | None
-    charge: Charge
+# On the path of a tap: a lookup in the enum costs as much as the comparison.
+_NONE: Final = Reason.NONE
 
 
 def decide_ride(
@@ -58,9 +50,11 @@ def decide_ride(
     if doubt is None and (card is not None or is_name(intent.card)):
         kept, grants = (NO_TAPS, ()) if card is None else (card.kept, card.grants)
         rated = rate_in_place(kept, tap, now.tariffs, grants)
+        if rated is not None and advice:
+            return _file(book, card, now, intent, rated)
         if rated is not None:
-            decide = _file if advice else _authorise
-            return decide(book, card, now, intent, _Found(tap, tariff, *rated))
+            doubts = _entry_doubts(card, now, intent.purse, tap, tariff) if card else []
+            return _authorise(book, card, now, intent, rated, doubts)
     doubt = doubt or (Reason.TOO_LATE, TIME_RULE, "at_ms")
     return pay_operator(book, card, now, intent, advice=advice, doubts=[doubt])
 
@@ -79,9 +73,11 @@ def _tap_doubt(tap: SeenTap, now: Moment, tariff: Tariff) -> Doubt | None:
     return None
 
 
-def _authorise(book: Book, card: Card | None, now: Moment, intent: Tap, found: _Found) -> Verdict:
+def _authorise(
+    book: Book, card: Card | None, now: Moment, intent: Tap, rated: Rated, others: Sequence[Doubt]
+) -> Verdict:
     """Let a card pay what its tap adds to the price, or refuse it."""
-    charge = found.charge
+    rating, middle, charge = rated
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp
     due_rp = charge.card_rp
@@ -89,24 +85,23 @@ def _authorise(book: Book, card: Card | None, now: Moment, intent: Tap, found: _
     doubts = spending_doubts(book, card, purse, now, intent, payee, amount_rp=due_rp)
     if intent.amount_rp:
         doubts.append((Reason.AMOUNT_DECIDED, charge.rule, "amount_rp"))
-    if card is not None and intent.direction == "in":
-        doubts += _entry_doubts(card, balance_rp, now, intent.purse, found)
+    doubts += others
     if doubts:
         return refused(*doubts[0], balance_rp=balance_rp)
     lines = charge.lines
     if due_rp:
         lines = (purse_line(intent.card, intent.purse, -due_rp), *lines)
-    return _posted(lines, balance_rp - due_rp, found)
+    balance_rp -= due_rp
+    return Verdict(lines, balance_rp, _NONE, charge.rule, "", (), rating, middle)
 
 
 def _entry_doubts(
-    card: Card, balance_rp: int, now: Moment, programme: str, found: _Found
-) -> list[Doubt]:
+    card: Card, now: Moment, programme: str, tap: SeenTap, tariff: Tariff
+) -> Sequence[Doubt]:
     """Return what is to be said against letting somebody in."""
-    tap, tariff = found.tap, found.tariff
     rule = tariff.journeys.get(tap.service)
-    if rule is None:
-        return []
+    if rule is None or tap.direction != "in":
+        return ()
     inside = card.kept.rating.inside
     if inside is not None and tap.at_ms >= inside.at_ms:
         same = (inside.service, inside.place) == (tap.service, tap.place)
@@ -119,14 +114,15 @@ def _entry_doubts(
             return [(Reason.JOURNEY_OPEN, rule.version, "card")]
     if card.grants and tariff.is_free(tap.service, card.grants, now.day):
         return []
-    if balance_rp - card.held_rp(programme, now.ms) < rule.balance_min_rp:
+    free_rp = purse_now(card, programme).balance_rp - card.held_rp(programme, now.ms)
+    if free_rp < rule.balance_min_rp:
         return [(Reason.BELOW_FLOOR, rule.version, "card")]
     return []
 
 
-def _file(book: Book, card: Card | None, now: Moment, intent: Tap, found: _Found) -> Verdict:
+def _file(book: Book, card: Card | None, now: Moment, intent: Tap, rated: Rated) -> Verdict:
     """Post what a chip has paid, and what that differs by from the price."""
-    charge = found.charge
+    rating, middle, charge = rated
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp
     payee = (OPERATOR_REVENUE, intent.operator)
@@ -145,16 +141,8 @@ def _file(book: Book, card: Card | None, now: Moment, intent: Tap, found: _Found
         line = account_or_suspense(accounts, (kind, owner), amount_rp)
         accounts = with_accounts(accounts, (line,))
         lines.append(line)
-    return _posted(tuple(lines), balance_rp, found, doubts)
-
-
-def _posted(
-    lines: Postings, balance_rp: int, found: _Found, doubts: Sequence[Doubt] = ()
-) -> Verdict:
-    rule, detail, exceptions = found.charge.rule, "", tuple[Reason, ...]()
+    rule, detail, exceptions = charge.rule, "", tuple[Reason, ...]()
     if doubts:
         told = filed((), 0, doubts)
         rule, detail, exceptions = told.rule, told.detail, told.exceptions
-    return Verdict(
-        lines, balance_rp, Reason.NONE, rule, detail, exceptions, found.rating, found.middle
-    )
+    return Verdict(tuple(lines), balance_rp, _NONE, rule, detail, exceptions, rating, middle)

@@ -63,9 +63,11 @@ def rate(
     if tap.direction == "in":
         if inside is not None and _is_double(inside, tap, tariffs):
             return rating, NO_CHARGE
-        after, charge = _close(rating, tap, tariffs, grants)
+        after, charge = rating, NO_CHARGE
+        if inside is not None:
+            after, charge = _close(rating, tap, tariffs, grants)
         if charge is NO_CHARGE:
-            charge = tariffs.at(tap.at_ms).price_of(tap.service).no_charge
+            charge = tariffs.at(tap.at_ms).prices[tap.service].no_charge
         package = after.package
         if package is not None and _is_over(package, tap.at_ms, tariffs):
             package = None

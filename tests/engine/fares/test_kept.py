@@ -11,8 +11,10 @@ from engine.accounts import OPERATOR_REVENUE, OWED_FARES, PROGRAMME_FUND, PURSE
 from engine.calendar import day_of
 from engine.card import Granted
 from engine.decisions import decide
-from engine.fares.kept import rate_in_place, taps_of, with_tap
+from engine.errors import Reason
+from engine.fares.kept import rate_in_place, taps_of, with_entry
 from engine.fares.rating import rate_all
+from engine.fares.ride import Charge
 from engine.fares.state import NO_TAPS, Direction, Kept, SeenTap
 from engine.fares.tariff import Tariffs
 from engine.limits import KEPT_TAPS
@@ -51,26 +53,29 @@ def random_taps(chance: random.Random, rides: int = 5) -> list[SeenTap]:
     return found
 
 
-def told(kept: Kept, one: SeenTap, tariffs: Tariffs) -> tuple[Kept, dict[tuple[int, str], int]]:
-    """Take a tap as a card does; return what it moves."""
-    found = rate_in_place(kept, one, tariffs, ELDERLY if one.operator == "x" else ())
+def taken(
+    kept: Kept, one: SeenTap, tariffs: Tariffs, grants: tuple[Granted, ...] = ELDERLY
+) -> tuple[Kept, Charge]:
+    """Take a tap as a card does: rate it, and fold what its entry tells."""
+    found = rate_in_place(kept, one, tariffs, grants)
     assert found is not None
     rating, middle, charge = found
-    moved = {(line[0], line[1]): line[2] for line in charge.lines}
-    assert sum(moved.values()) == charge.card_rp
-    return with_tap(kept, one, rating, middle), moved
+    intent = Tap("C", 0, one.operator, one.direction, one.place, service=one.service)
+    entry = Entry(
+        *(one.terminal, one.counter, one.at_ms, intent, 0, Reason.NONE, "", "", 0, (), (), -1),
+        *(rating, middle),
+    )
+    assert sum(line[2] for line in charge.lines) == charge.card_rp
+    return with_entry(kept, entry, rating), charge
 
 
 def summed(taps: list[SeenTap], tariffs: Tariffs) -> tuple[Kept, dict[tuple[int, str], int]]:
     """Take taps one by one; return where the card stands, and what all of them move."""
     kept, total = NO_TAPS, dict[tuple[int, str], int]()
     for one in taps:
-        found = rate_in_place(kept, one, tariffs, ELDERLY)
-        assert found is not None
-        rating, middle, charge = found
+        kept, charge = taken(kept, one, tariffs)
         for kind, owner, amount_rp in charge.lines:
             total[kind, owner] = total.get((kind, owner), 0) + amount_rp
-        kept = with_tap(kept, one, rating, middle)
     return kept, {account: amount_rp for account, amount_rp in total.items() if amount_rp}
 
 
@@ -111,7 +116,7 @@ def test_no_more_than_twice_as_many_taps_are_kept_as_have_to_be() -> None:
     taps = [tap(f"{hour:02}:00", "in", BRT, "0") for hour in range(24)]
     counts = []
     for one in taps:
-        kept, _ = told(kept, one, TARIFFS)
+        kept, _ = taken(kept, one, TARIFFS)
         counts.append(kept.count)
     assert counts == [*range(1, 2 * KEPT_TAPS), KEPT_TAPS]
     assert taps_of(kept) == taps[-KEPT_TAPS:]
@@ -121,7 +126,7 @@ def test_no_more_than_twice_as_many_taps_are_kept_as_have_to_be() -> None:
 def test_a_tap_behind_those_that_are_kept_is_too_late() -> None:
     kept = NO_TAPS
     for hour in range(24):
-        kept, _ = told(kept, tap(f"{hour:02}:00", "in", BRT, "0"), TARIFFS)
+        kept, _ = taken(kept, tap(f"{hour:02}:00", "in", BRT, "0"), TARIFFS)
     oldest = taps_of(kept)[0]
     assert rate_in_place(kept, tap("11:59", "in", BRT, "0"), TARIFFS, ()) is None
     later = SeenTap(oldest.at_ms, "z", 1, "in", BRT, "0", "tj")
