@@ -53,7 +53,7 @@ def decide_ride(
         if rated is not None and advice:
             return _file(book, card, now, intent, rated)
         if rated is not None:
-            doubts = _entry_doubts(card, now, intent.purse, tap, tariff) if card else []
+            doubts = _entry_doubts(card, now, intent.purse, tap, tariff)
             return _authorise(book, card, now, intent, rated, doubts)
     doubt = doubt or (Reason.TOO_LATE, TIME_RULE, "at_ms")
     return pay_operator(book, card, now, intent, advice=advice, doubts=[doubt])
@@ -96,28 +96,29 @@ def _authorise(
 
 
 def _entry_doubts(
-    card: Card, now: Moment, programme: str, tap: SeenTap, tariff: Tariff
+    card: Card | None, now: Moment, programme: str, tap: SeenTap, tariff: Tariff
 ) -> Sequence[Doubt]:
     """Return what is to be said against letting somebody in."""
-    rule = tariff.journeys.get(tap.service)
-    if rule is None or tap.direction != "in":
+    if card is None or tap.direction != "in":
         return ()
     inside = card.kept.rating.inside
     if inside is not None and tap.at_ms >= inside.at_ms:
+        rule = now.tariffs.at(inside.at_ms).journeys.get(inside.service)
         same = (inside.service, inside.place) == (tap.service, tap.place)
         since_s = (tap.at_ms - inside.at_ms) / 1000
-        if same and since_s < rule.double_tap_s:
-            return []
-        if same and since_s < rule.passback_s:
+        if rule is not None and same and since_s < rule.double_tap_s:
+            return ()
+        if rule is not None and same and since_s < rule.passback_s:
             return [(Reason.PASSBACK, rule.version, "card")]
-        if rule.missing_out == "refuse":
+        if rule is not None and rule.missing_out == "refuse":
             return [(Reason.JOURNEY_OPEN, rule.version, "card")]
-    if card.grants and tariff.is_free(tap.service, card.grants, now.day):
-        return []
+    rule = tariff.journeys.get(tap.service)
+    if rule is None or (card.grants and tariff.is_free(tap.service, card.grants, now.day)):
+        return ()
     free_rp = purse_now(card, programme).balance_rp - card.held_rp(programme, now.ms)
     if free_rp < rule.balance_min_rp:
         return [(Reason.BELOW_FLOOR, rule.version, "card")]
-    return []
+    return ()
 
 
 def _file(book: Book, card: Card | None, now: Moment, intent: Tap, rated: Rated) -> Verdict:

@@ -17,7 +17,8 @@ Where the instruments are silent, this is what is done (grade D):
   knows it. One that ends beyond the window is the last of its package; so is one that is not whole.
 - A ride of a service that is not of the integrated fare stands alone, and a package goes on
   after it.
-- A way that the network does not know costs as much as the longest that is paid for.
+- A package with a way that the network does not know costs what its rides cost alone, up to its
+  cap.
 - The operators of a package share its fare as their own fares would be to each other.
 - A charge counts for the caps of the day on which its ride began.
 """
@@ -300,19 +301,20 @@ def integrated_fare(package: Package, tariff: Tariff) -> Fare:
     """Return the fare of a package of several modes, by the tariff of its first tap-in."""
     rule = tariff.integrated
     assert rule is not None, "a package is of the integrated fare"
-    known = [
-        tariff.network.metres(leg.service, leg.origin, leg.destination) for leg in package.legs
-    ]
-    longest = -(-(rule.cap_rp - rule.base_rp) // max(1, rule.step_rp)) * rule.step_m
-    metres = sum(longest if each is None else each for each in known)
-    steps = -(-metres // rule.step_m)
-    amount_rp = min(rule.cap_rp, rule.base_rp + steps * rule.step_rp)
+    ways = [tariff.network.metres(leg.service, leg.origin, leg.destination) for leg in package.legs]
+    known = [metres for metres in ways if metres is not None]
+    steps = -(-sum(known) // rule.step_m)
+    amount_rp = rule.base_rp + steps * rule.step_rp
+    if len(known) < len(ways):
+        amount_rp = sum(leg.fare_rp for leg in package.legs)
+    amount_rp = min(rule.cap_rp, amount_rp)
     minutes = (package.ended_ms - package.began_ms) / 60_000
     if minutes > rule.window_min:
         amount_rp = rule.cap_rp + rule.base_rp
-    inputs: dict[str, object] = {"unknown_ways": known.count(None)} if None in known else {}
+    unknown = len(ways) - len(known)
+    inputs: dict[str, object] = {"unknown_ways": unknown} if unknown else {}
     inputs |= {
-        "metres": metres,
+        "metres": sum(known),
         "steps": steps,
         "minutes": int(minutes),
         "rides": len(package.legs),

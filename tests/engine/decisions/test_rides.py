@@ -254,6 +254,19 @@ def test_a_card_that_is_handed_back_is_told_so() -> None:
     assert riding.tap("in", "1").posted, "later"
 
 
+def test_an_open_ride_that_needs_no_tap_out_keeps_nobody_out(riding: Riding) -> None:
+    riding.tap("in", service="mikrotrans")
+    assert riding.tap("in").posted
+    assert refused(riding.tap("in", service="krl")) == ("journey_open", "journey.tap_out", "card")
+
+
+def test_an_advice_without_a_card_is_rated_as_one_of_a_card_that_may_come(riding: Riding) -> None:
+    assert refused(riding.tap("in", card="not yet"))[0] == "card_unknown"
+    entry = riding.tap("out", card="S", amount_rp=700, proof=PROOF, purse="no programme")
+    assert (AccountKind.SUSPENSE, "purse", -700) in entry.postings
+    assert riding.balance_rp("S", OWED) == 700 - 3_500
+
+
 def test_a_ride_needs_money_on_the_card_but_not_where_it_is_free(riding: Riding) -> None:
     riding.done(Purchase("A", 45_001, "shop"))
     assert refused(riding.tap("in")) == ("below_floor", "journey.tap_out", "card")

@@ -96,13 +96,20 @@ def test_a_tap_in_tells_where_the_card_stood_and_that_its_fare_comes_later() -> 
 
 def test_two_modes_tell_of_their_package_and_of_rides_apart_where_those_are_cheaper() -> None:
     riding = Riding()
-    riding.tap("in", "Blok M", service="mrt")
-    riding.tap("out", "Senayan", service="mrt")
+    riding.tap("in", "0", service="lrt_jakarta")
+    riding.tap("out", "30000", service="lrt_jakarta")
     riding.tap("in")
     found = told(riding, riding.tap("out", "4000"))
     assert "A package of rides since 2024-07-03 08:00:00: 1 of them" in found.english("input")[2]
     assert any("the integrated fare holds, Rp10,000" in text for text in found.english("tried"))
-    assert "As rides apart they would have cost Rp7,500." in found.english("cheaper")
+    assert "As rides apart they would have cost Rp8,500." in found.english("cheaper")
+    riding.wait(4 * 3_600_000)
+    riding.tap("in", "0", service="lrt_jakarta")
+    riding.tap("out", "100", service="lrt_jakarta")
+    riding.tap("in")
+    near = told(riding, riding.tap("out", "100"))
+    assert any("the integrated fare holds, Rp2,750" in text for text in near.english("tried"))
+    assert not any("apart" in text for text in near.english("cheaper"))
 
 
 def test_a_ride_after_one_of_another_mode_where_one_may_not_change_says_so() -> None:
@@ -183,6 +190,27 @@ def test_a_late_tap_tells_how_many_had_come_before_it() -> None:
     assert "The card gets Rp6,000." in found.english("outcome")
 
 
+def test_a_free_group_is_no_advice_where_nothing_was_paid() -> None:
+    riding = Riding()
+    riding.now_ms = at("2024-07-03 05:00")
+    riding.tap("in", service="mikrotrans")
+    found = told(riding, riding.tap("out", "4000", service="mikrotrans"))
+    assert found.english("cheaper") == ["By the rules of that day nothing would have been cheaper."]
+    riding.tap("in", minutes=20)
+    early = told(riding, riding.tap("out", "4000"))
+    assert not any("05:00-07:00" in text for text in early.english("rejected"))
+
+
+def test_a_package_that_gives_back_advises_no_group() -> None:
+    riding = Riding()
+    riding.tap("in", "Lebak Bulus", service="mrt")
+    riding.tap("out", "Bundaran HI", service="mrt")
+    riding.tap("in")
+    found = told(riding, riding.tap("out", "1000"))
+    assert "The card gets Rp4,000." in found.english("outcome")
+    assert not any("Members" in text for text in found.english("cheaper"))
+
+
 def test_a_free_ride_tells_its_group_and_a_grant_of_other_days_why_not() -> None:
     riding = Riding()
     riding.tap("in")
@@ -206,6 +234,8 @@ def test_a_cap_that_was_reached_tells_who_pays_the_rest() -> None:
     assert entry.rule.startswith("cap@")
     found = told(riding, entry, law)
     assert "The cap was reached: the fund of cap pays the rest." in found.english("tried")
+    first = riding.entries[-4]
+    assert not any("cap" in text for text in told(riding, first, law).english("tried"))
 
 
 def test_a_refused_tap_tells_its_rule_and_the_ride_that_was_open() -> None:

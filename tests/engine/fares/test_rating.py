@@ -10,16 +10,21 @@ import pytest
 from engine.accounts import OPERATOR_REVENUE, PROGRAMME_FUND
 from engine.calendar import day_of
 from engine.card import Granted
+from engine.fares import tariff
+from engine.fares.network import Network
 from engine.fares.rating import rate_all
+from engine.fares.ride import NoFare
 from engine.fares.state import SeenTap
 from engine.fares.tariff import Tariffs
 from engine.limits import PACKAGE_RIDES_MAX
 from engine.rules.kinds import Service
+from engine.rules.reading import RulesInvalid
 from engine.rules.rulebook import Rulebook
 from tests.engine.fares.test_ride import TARIFFS, Along, at
 from tests.engine.rules.written import rule, written
 from tests.engine.rules_here import RULEBOOK
 
+NETWORK: Final[Network] = Along()
 BRT: Final[Service] = "transjakarta_brt"
 NON_BRT: Final[Service] = "transjakarta_non_brt"
 DAY: Final = "2024-07-03 "
@@ -105,7 +110,7 @@ def test_a_kilometre_that_was_begun_counts_and_no_package_costs_more_than_its_ca
 
 
 def test_a_package_may_cost_less_than_what_was_paid_already() -> None:
-    # The dearest pair of stations, and a way that is not known: the cap of the package is below it.
+    # The dearest pair of stations: the cap of the package is below it.
     taps = (
         *ride("mrt", "08:00", "Lebak Bulus", "08:30", "Bundaran HI"),
         *ride(BRT, "08:40", "0", "08:45", "1000"),
@@ -113,11 +118,30 @@ def test_a_package_may_cost_less_than_what_was_paid_already() -> None:
     assert paid(*taps) == [(14_000, "fare.mrt"), (-4_000, "fare.integrated")]
 
 
-def test_a_way_that_the_network_does_not_know_costs_the_cap() -> None:
+def test_where_a_way_is_not_known_rides_cost_what_they_cost_alone_up_to_the_cap() -> None:
     assert paid(*BRT_RIDE, *MRT_RIDE) == [
         (3_500, "fare.transjakarta"),
         (6_500, "fare.integrated"),
     ]
+    near = ride("mrt", "08:40", "Blok M", "08:55", "Senayan")
+    assert paid(*BRT_RIDE, *near) == [(3_500, "fare.transjakarta"), (4_000, "fare.integrated")]
+
+
+def test_a_ride_to_where_no_line_goes_costs_the_farthest_fare() -> None:
+    taps = ride("mrt", "08:00", "Blok M", "08:20", "Monas")
+    assert paid(*taps) == [(8_000, "fare.mrt")]
+    with pytest.raises(NoFare, match="place_unknown: origin"):
+        charges(tap("08:00", "out", "krl", "Bogor"))
+
+
+def test_tariffs_are_kept_for_so_many_days_and_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tariff, "_DAYS_REMEMBERED_MAX", 2)
+    tariffs = Tariffs(RULEBOOK, NETWORK)
+    first = tariffs.on(TODAY)
+    assert tariffs.on(TODAY) is first
+    for day in range(TODAY + 1, TODAY + 4):
+        assert tariffs.on(day).prices.keys() == first.prices.keys()
+    assert tariffs.on(TODAY) is not first
 
 
 def test_where_one_may_not_change_there_is_no_package() -> None:
@@ -393,6 +417,11 @@ def test_a_cap_of_the_week_begins_anew_on_monday() -> None:
         *(3_500, 1_500, 3_000),
         3_500,
     ]
+
+
+def test_a_cap_has_a_day_or_a_week() -> None:
+    with pytest.raises(RulesInvalid, match="day_rp and week_rp: neither is there"):
+        capped("")
 
 
 def test_what_is_of_no_cap_is_not_counted() -> None:
