@@ -70,8 +70,9 @@ def test_mutated_input_leaves_nothing_behind_in_memory(case: Case) -> None:
 
 def test_orders_reach_every_part_of_a_session() -> None:
     """Or what they find says little: sessions are opened, asked, answered, and end in many ways."""
-    became = run(order_case, range(CASES)).became
-    assert became[TAKEN] > 5 * CASES
+    # Some ends are rare: one in 500 cases, and fewer when messages get another kind of field.
+    became = run(order_case, range(3 * CASES)).became
+    assert became[TAKEN] > 15 * CASES
     ends = {code for code, count in became.items() if count > 3}
     assert ends >= {
         *("message_unexpected", "field_invalid", "payload_invalid", "message_unknown"),
