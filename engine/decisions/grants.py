@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from engine.accounts import is_name
 from engine.book import Book, holder_key
 from engine.calendar import within_months
@@ -14,6 +16,7 @@ from engine.limits import GRANTS_PER_CARD_MAX
 from engine.moment import Moment
 from engine.rules.kinds import FreeRide
 from engine.rules.programmes import Entitling
+from engine.tally import Tally, summed
 from engine.transaction import Grant, Revoke
 from engine.verdict import ACCOUNT_RULE, GRANT_RULE, Doubt, Verdict, refused
 
@@ -46,7 +49,27 @@ def _grant(book: Book, card: Card, now: Moment, intent: Grant) -> Verdict:
     doubt = next(_doubts(book, card, now, intent, rule), None)
     if doubt is not None:
         return refused(*doubt, balance_rp=balance_rp)
-    return Verdict((), balance_rp, rule=rule.version)
+    return Verdict((), balance_rp, rule=rule.version, tally=_tally(book, card, now, intent))
+
+
+def _tally(book: Book, card: Card, now: Moment, intent: Grant) -> Tally | None:
+    """Return what the card has had, with what the holder has had of the programme this month.
+
+    That stands on the card on which it was granted to them last: a quota is a person's, and not a
+    card's. None: nothing changes.
+    """
+    name = book.holders.get(holder_key(intent.programme, intent.holder))
+    if name == card.id:
+        return None
+    other = book.cards.get(name) if name else None
+    had = () if other is None else other.tally.bought
+    bought = summed(
+        line
+        for lines, is_theirs in ((card.tally.bought, False), (had, True))
+        for line in lines
+        if (line.programme == intent.programme) is is_theirs and line.month == now.month
+    )
+    return None if bought == card.tally.bought else replace(card.tally, bought=bought)
 
 
 def _doubts(book: Book, card: Card, now: Moment, intent: Grant, rule: Entitling) -> Iterator[Doubt]:

@@ -2,7 +2,8 @@
 
 The quota of the day of the decision counts, and the month of the decision. An advice is counted as
 well, whatever is to be said against it, so that what is sold too much is not sold again. A reversal
-gives the goods back within their month; a refund gives back money alone.
+gives the goods back within their month; a refund gives back money alone. A quota is a person's: it
+goes with them from card to card (engine.decisions.grants).
 """
 
 from __future__ import annotations

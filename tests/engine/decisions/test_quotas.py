@@ -167,6 +167,28 @@ def test_the_card_that_takes_over_has_had_what_the_old_one_had() -> None:
     ledger.done(Reversal(first.terminal, first.counter), buy("rice", card="A2"))
 
 
+def test_a_quota_goes_with_the_person_from_card_to_card_and_not_with_the_card() -> None:
+    ledger = till()
+    ledger.done(buy("rice"), Revoke("A", "food", "lost"))
+    today = ledger.now.day
+    entry = ledger.done(Grant("U", "food", "kjp", "anak-1", today, today + 100))
+    assert entry.tally == ledger.cards["U"].tally == Tally((Bought("food", "rice", MARCH, 1),))
+    assert ledger.told(buy("rice", card="U")) == f"quota_used {QUOTA} items[0]"
+    ledger.done(buy("eggs", card="U"), Grant("A", "food", "kjp", "anak-2", today, today + 100))
+    ledger.done(buy("rice"))
+    renewed = ledger.done(Grant("A", "food", "kjp", "anak-2", today, today + 200))
+    assert renewed.tally is None
+    ledger.done(Revoke("A", "food", "moved"), Revoke("U", "food", "moved"))
+    ledger.done(Grant("A", "food", "kjp", "anak-1", today, today + 100))
+    assert ledger.told(buy("eggs")) == f"quota_used {QUOTA} items[0]"
+    assert ledger.told(buy("rice", "milk")) == f"quota_used {QUOTA} items[0]"
+    ledger.done(buy("milk"))
+    ledger.go_to("2024-04-01")
+    ledger.done(Revoke("A", "food", "moved"))
+    ledger.done(Grant("U", "food", "kjp", "anak-1", today + 27, today + 100))
+    ledger.done(buy("rice", "eggs", card="U"))
+
+
 def test_an_advice_is_posted_filed_and_counted() -> None:
     ledger = till()
     entry = ledger.send(buy("rice", "sugar", "rice", card="S", merchant="toko", proof=PROOF,
