@@ -279,8 +279,12 @@ bills = st.lists(
 )
 
 
-@given(st.lists(bills, max_size=5), st.sampled_from(["stationery", "jewellery"]))
-def test_the_money_of_a_list_pays_for_its_goods_alone_and_no_purse_pays_more_than_it_has(
+purchases = st.lists(bills, max_size=5)
+kinds = st.sampled_from(["stationery", "jewellery"])
+
+
+@given(purchases, kinds)
+def test_no_purse_pays_for_other_goods_or_more_than_it_has(
     drawn: list[list[tuple[str, int]]], kind: str
 ) -> None:
     ledger = Till(DAY, "kjp", "kjmu")
