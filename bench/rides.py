@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from bench.line import Line, submit_frame
@@ -31,34 +32,37 @@ def prepare_rides(
     *,
     frames: int,
     taps_per_frame: int,
-    cards: int,
+    cards: Sequence[int],
     chance: random.Random,
     day: int,
 ) -> list[bytes]:
-    """Prepare the frames of a terminal: each two taps are a ride of a random card.
+    """Prepare the frames of a terminal: each two taps are a ride of a card.
+
+    Cards ride by turns, in an order of the day: nobody is in two rides at once.
 
     Args:
       line: of the terminal.
       frames: how many.
       taps_per_frame: in each of them, an even number.
-      cards: among which.
+      cards: their numbers; no other terminal has them.
       chance: which card, which service, which stations.
       day: on which, as engine.calendar counts.
     """
     prepared = []
+    turns = chance.sample(cards, len(cards))
     rides = max(1, frames * taps_per_frame // 2)
     for number in range(0, rides, taps_per_frame // 2):
         batch: list[Transaction] = []
         for ride in range(number, number + taps_per_frame // 2):
             began_ms = day * DAY_MS + FIRST_MS + (LAST_MS - FIRST_MS) * ride // rides
-            batch += _ride(line, began_ms, cards, chance)
+            batch += _ride(line, began_ms, turns[ride % len(turns)], chance)
         prepared.append(submit_frame(batch))
     return prepared
 
 
-def _ride(line: Line, began_ms: int, cards: int, chance: random.Random) -> list[Transaction]:
+def _ride(line: Line, began_ms: int, number: int, chance: random.Random) -> list[Transaction]:
     ((service, operator, places),) = chance.choices(SERVICES, WEIGHTS)
-    card = card_name(chance.randrange(cards))
+    card = card_name(number)
     origin, destination = chance.sample(places, 2)
     first = Tap(card, 0, operator, "in", origin, "1", service=service)
     last = Tap(card, 0, operator, "out", destination, "1", service=service)

@@ -160,9 +160,16 @@ class Bench:
         chance = random.Random(seed)
         first_day = day_of(time.time_ns() // 1_000_000) - RATED_DAYS
         prepared = partial(
-            prepare_rides, frames=count, taps_per_frame=taps_per_frame, cards=among, chance=chance
+            prepare_rides,
+            frames=count,
+            taps_per_frame=taps_per_frame,
+            chance=chance,
+            day=first_day + seed,
         )
-        return [prepared(line, day=first_day + seed) for line in lines]
+        return [
+            prepared(line, cards=range(number, among, len(lines)))
+            for number, line in enumerate(lines)
+        ]
 
     def run(
         self, data: Path, node: NodeProcess, load: Callable[[], Awaitable[Load]]

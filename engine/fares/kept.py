@@ -66,13 +66,18 @@ def rate_in_place(
     place = bisect_left(before, tap)
     if kept.settled and place == 0:
         return None
-    after = [*before[:place], tap, *before[place:]]
-    _, old = rate_all(before, tariffs, grants, rating=kept.base)
-    middle, new = rate_all(after[:KEPT_TAPS], tariffs, grants, rating=kept.base)
-    rating, newer = rate_all(after[KEPT_TAPS:], tariffs, grants, rating=middle)
+    # What comes before it stays as it is; what comes after is rated without it and with it.
+    known, base = (0, kept.base) if place < KEPT_TAPS else (KEPT_TAPS, kept.middle)
+    there, _ = rate_all(before[known:place], tariffs, grants, rating=base)
+    later = before[place:]
+    _, old = rate_all(later, tariffs, grants, rating=there)
+    older = max(0, KEPT_TAPS - place)
+    after = [tap, *later]
+    middle, new = rate_all(after[:older], tariffs, grants, rating=there)
+    rating, newer = rate_all(after[older:], tariffs, grants, rating=middle)
     new += newer
     card_rp = sum(charge.card_rp for charge in new) - sum(charge.card_rp for charge in old)
-    charge = Charge(card_rp, _difference(old, new), new[place].rule)
+    charge = Charge(card_rp, _difference(old, new), new[0].rule)
     return rating, middle if place < KEPT_TAPS else None, charge
 
 
@@ -91,12 +96,17 @@ def with_entry(kept: Kept, entry: Entry, rating: Rating) -> Kept:
             middle, middle_bytes = rating, len(taps)
     else:
         newest = kept.newest
+        before = taps_of(kept)
         tap = seen_tap(entry.terminal, entry.counter, entry.at_ms, intent)
-        encoded = [_ENCODE(each) for each in sorted([*taps_of(kept), tap])]
-        taps = b"".join(encoded)
-        if count >= KEPT_TAPS:
+        place = bisect_left(before, tap)
+        # Most come late by little: what is behind it is short.
+        behind = b"".join(map(_ENCODE, before[place:]))
+        ahead = kept.taps[: len(kept.taps) - len(behind)]
+        taps = b"".join((ahead, _ENCODE(tap), behind))
+        if place < KEPT_TAPS <= count:
             middle = entry.middle or middle
-            middle_bytes = sum(map(len, encoded[:KEPT_TAPS]))
+            after = [*before[:place], tap, *before[place:]]
+            middle_bytes = sum(len(_ENCODE(each)) for each in after[:KEPT_TAPS])
     if count < 2 * KEPT_TAPS:
         return Kept(rating, newest, count, taps, kept.base, kept.settled, middle, middle_bytes)
     newer = taps[middle_bytes:]
