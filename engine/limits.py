@@ -31,9 +31,10 @@ GROUP_PARTS_MAX: Final = 8
 ADJUSTMENT_LINES_MAX: Final = 16
 """One officer's correction; a longer one is several corrections."""
 
-KEPT_TAPS: Final = 12
-"""Taps of a card, at least, among which a late one finds its place: those of three ordinary days.
-Up to twice as many are kept, some 50 bytes each."""
+KEPT_TAPS: Final = 8
+"""Taps of a card, at least, among which a late one finds its place: those of two ordinary days.
+Up to twice as many are kept, some 30 bytes each: they stand in the card's row, which is written
+anew at each checkpoint in which it rode."""
 
 PACKAGE_RIDES_MAX: Final = 16
 """Rides that are paid together: more than fit into the three hours of a package."""

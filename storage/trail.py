@@ -39,8 +39,7 @@ def taps_before(journal: Journal, entry: Entry) -> Kept:
     if position >= 0 and found:
         oldest = found.pop()
         assert oldest.rating is not None
-        newest = (oldest.at_ms, oldest.terminal, oldest.counter)
-        kept = Kept(oldest.rating, newest, base=oldest.rating, settled=True)
+        kept = Kept(oldest.rating, oldest.at_ms, base=oldest.rating, settled=True)
     for one in reversed(found):
         assert one.rating is not None
         kept = with_entry(kept, one, one.rating)

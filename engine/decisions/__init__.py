@@ -62,7 +62,7 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
     name = intent.card
     card = book.cards.get(name) if name else None
     if type(intent) is Tap and intent.service:
-        verdict = decide_ride(book, card, now, terminal, transaction)
+        verdict = decide_ride(book, card, now, transaction)
     else:
         verdict = _judge(book, card, now, intent)
     postings = verdict.postings

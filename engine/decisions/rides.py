@@ -37,14 +37,12 @@ from engine.verdict import FARE_RULE, TIME_RULE, Doubt, Verdict, filed, refused
 _NONE: Final = Reason.NONE
 
 
-def decide_ride(
-    book: Book, card: Card | None, now: Moment, terminal: str, transaction: Transaction
-) -> Verdict:
+def decide_ride(book: Book, card: Card | None, now: Moment, transaction: Transaction) -> Verdict:
     """Decide a tap that names its service."""
     intent = transaction.intent
     assert isinstance(intent, Tap), "only taps are rated"
     advice = intent.proof is not None
-    tap = seen_tap(terminal, transaction.counter, transaction.at_ms, intent)
+    tap = seen_tap(transaction.at_ms, intent)
     tariff = now.tariffs.at(tap.at_ms)
     doubt = _tap_doubt(tap, now, tariff)
     if doubt is None and (card is not None or is_name(intent.card)):

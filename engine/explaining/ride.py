@@ -29,7 +29,7 @@ def explain_ride(
     """
     intent = entry.intent
     assert isinstance(intent, Tap), "only taps are rated"
-    tap = seen_tap(entry.terminal, entry.counter, entry.at_ms, intent)
+    tap = seen_tap(entry.at_ms, intent)
     earlier = [one for one in taps_of(kept) if one < tap]
     later = kept.count - len(earlier)
     before, _ = rate_all(earlier, tariffs, grants, rating=kept.base)

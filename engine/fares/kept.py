@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import chain
-from typing import Final, TypeAlias
+from itertools import chain, product
+from typing import Final, TypeAlias, get_args
 
 import msgspec
 
@@ -25,13 +25,17 @@ from engine.accounts import Posting
 from engine.card import Granted
 from engine.fares.rating import rate, rate_all
 from engine.fares.ride import Charge
-from engine.fares.state import Kept, Rating, SeenTap
+from engine.fares.state import Direction, Kept, Rating, SeenTap
 from engine.fares.tariff import Tariffs
 from engine.limits import KEPT_TAPS
+from engine.rules.kinds import Service
 from engine.transaction import Entry, Tap
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
-_DECODE: Final = msgspec.msgpack.Decoder(list[SeenTap]).decode
+_DECODE: Final = msgspec.msgpack.Decoder(list[tuple[int, int, str, str]]).decode
+_KINDS: Final = tuple(product(get_args(Service), get_args(Direction)))
+_NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
+"""Service and direction of a tap as one number: a new service comes behind all others."""
 _SHORT_ARRAY: Final = 0x90
 _SHORT_ARRAY_MAX: Final = 15
 _ARRAY_16: Final = b"\xdc"
@@ -42,12 +46,10 @@ Rated: TypeAlias = tuple[Rating, Rating | None, Charge]
 """What the entry of a tap tells (`rating`, `middle`), and what it adds to the price of all taps."""
 
 
-def seen_tap(terminal: str, counter: int, at_ms: int, intent: Tap) -> SeenTap:
+def seen_tap(at_ms: int, intent: Tap) -> SeenTap:
     """Return a tap as its rating sees it."""
     return SeenTap(
         at_ms,
-        terminal,
-        counter,
         intent.direction,
         intent.service,  # type: ignore[arg-type]  # one that no rule knows is not rated
         intent.place,
@@ -59,7 +61,7 @@ def rate_in_place(
     kept: Kept, tap: SeenTap, tariffs: Tariffs, grants: Sequence[Granted]
 ) -> Rated | None:
     """Rate a tap of a card, whenever it comes; None: it is too late."""
-    if (tap.at_ms, tap.terminal, tap.counter) > kept.newest:
+    if tap.at_ms > kept.newest_ms:
         rating, charge = rate(kept.rating, tap, tariffs, grants)
         return rating, None, charge
     before = taps_of(kept)
@@ -85,40 +87,48 @@ def with_entry(kept: Kept, entry: Entry, rating: Rating) -> Kept:
     """Return the taps of a card with that of an entry, whose rating is given."""
     intent = entry.intent
     assert isinstance(intent, Tap), "only taps are rated"
-    newest = (entry.at_ms, entry.terminal, entry.counter)
-    count = kept.count + 1
+    count, newest_ms = kept.count + 1, kept.newest_ms
     middle, middle_bytes = kept.middle, kept.middle_bytes
-    if newest > kept.newest:
-        # On the path of a tap: as a tuple it is encoded in the same way, and made faster.
-        fields = (*newest, intent.direction, intent.service, intent.place, intent.operator)
-        taps = kept.taps + _ENCODE(fields)
+    if entry.at_ms > newest_ms:
+        newest_ms = entry.at_ms
+        number = _NUMBERS[intent.service, intent.direction]
+        taps = kept.taps + _ENCODE((newest_ms, number, intent.place, intent.operator))
         if count == KEPT_TAPS:
             middle, middle_bytes = rating, len(taps)
     else:
-        newest = kept.newest
         before = taps_of(kept)
-        tap = seen_tap(entry.terminal, entry.counter, entry.at_ms, intent)
+        tap = seen_tap(entry.at_ms, intent)
         place = bisect_left(before, tap)
         # Most come late by little: what is behind it is short.
-        behind = b"".join(map(_ENCODE, before[place:]))
+        behind = b"".join(map(_encoded, before[place:]))
         ahead = kept.taps[: len(kept.taps) - len(behind)]
-        taps = b"".join((ahead, _ENCODE(tap), behind))
+        taps = b"".join((ahead, _encoded(tap), behind))
         if place < KEPT_TAPS <= count:
             middle = entry.middle or middle
             after = [*before[:place], tap, *before[place:]]
-            middle_bytes = sum(len(_ENCODE(each)) for each in after[:KEPT_TAPS])
+            middle_bytes = sum(len(_encoded(each)) for each in after[:KEPT_TAPS])
     if count < 2 * KEPT_TAPS:
-        return Kept(rating, newest, count, taps, kept.base, kept.settled, middle, middle_bytes)
+        return Kept(rating, newest_ms, count, taps, kept.base, kept.settled, middle, middle_bytes)
     newer = taps[middle_bytes:]
     settled = True
-    return Kept(rating, newest, KEPT_TAPS, newer, middle, settled, rating, len(newer))
+    return Kept(rating, newest_ms, KEPT_TAPS, newer, middle, settled, rating, len(newer))
 
 
 def taps_of(kept: Kept) -> list[SeenTap]:
     """Return the taps that are kept, in the order of time."""
     count = kept.count
     short = bytes((_SHORT_ARRAY | count,)) if count <= _SHORT_ARRAY_MAX else b""
-    return _DECODE((short or _ARRAY_16 + count.to_bytes(2, "big")) + kept.taps)
+    found: list[SeenTap] = []
+    for at_ms, number, place, operator in _DECODE(
+        (short or _ARRAY_16 + count.to_bytes(2, "big")) + kept.taps
+    ):
+        service, direction = _KINDS[number]
+        found.append(SeenTap(at_ms, direction, service, place, operator))
+    return found
+
+
+def _encoded(tap: SeenTap) -> bytes:
+    return _ENCODE((tap.at_ms, _NUMBERS[tap.service, tap.direction], tap.place, tap.operator))
 
 
 def _difference(old: Iterable[Charge], new: Iterable[Charge]) -> tuple[Posting, ...]:

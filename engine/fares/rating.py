@@ -178,7 +178,7 @@ def _close(
     if tap is not None and ends_ride(inside, tap, tariffs):
         ride = Ride(inside.service, inside.at_ms, inside.place, tap.at_ms, tap.place)
         return _add(rating, ride, inside.operator, tariffs, grants)
-    half = SeenTap(inside.at_ms, "", 0, "in", inside.service, inside.place, inside.operator)
+    half = SeenTap(inside.at_ms, "in", inside.service, inside.place, inside.operator)
     return _add_half(rating, half, tariffs, grants)
 
 

@@ -12,16 +12,16 @@ Direction: TypeAlias = Literal["in", "out", "reset"]
 
 
 class SeenTap(Struct, frozen=True, array_like=True, order=True, gc=False):
-    """A tap as a terminal told of it; in the order of time, and then of terminals.
+    """A tap as a terminal told of it, in the order of time.
+
+    Those of the same moment are in the order of what they tell: which terminal sent one first says
+    nothing, and two that tell the same are one.
 
     Attributes:
       at_ms: when, by the clock of the terminal.
-      terminal, counter: which one it is.
     """
 
     at_ms: int
-    terminal: str
-    counter: int
     direction: Direction
     service: Service
     place: str
@@ -113,7 +113,7 @@ class Kept(Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
       rating: where the card stands.
-      newest: time, terminal and counter of the newest tap.
+      newest_ms: time of the newest tap.
       count: of the taps that are kept.
       taps: encoded one after the other, in the order of time.
       base: where the card stood before the oldest of them.
@@ -123,7 +123,7 @@ class Kept(Struct, frozen=True, array_like=True, gc=False):
     """
 
     rating: Rating = NOT_RATED
-    newest: tuple[int, str, int] = (0, "", 0)
+    newest_ms: int = -1
     count: int = 0
     taps: bytes = b""
     base: Rating = NOT_RATED

@@ -55,7 +55,7 @@ class Taps:
 
     def add(self, entry: Entry, tap: Tap, *, counts: bool) -> None:
         """Take the entry of a tap that was rated."""
-        seen = seen_tap(entry.terminal, entry.counter, entry.at_ms, tap)
+        seen = seen_tap(entry.at_ms, tap)
         self._slices.add(tap.card, CardTap(tap.card, seen, tap.line))
         if counts:
             day = day_of(entry.at_ms)

@@ -124,7 +124,7 @@ async def _late_taps_cost_the_same_in_the_end(kit: Kit) -> None:
 
 
 @SECTION.rule(
-    "it comes after a month, or after twelve or more later taps of the card (`too_late`)",
+    "it comes after a month, or after eight or more later taps of the card (`too_late`)",
     limits=("tap_late_ms_max",),
 )
 async def _a_tap_that_comes_too_late_is_not_rated(kit: Kit) -> None:

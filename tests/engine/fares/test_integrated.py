@@ -32,10 +32,10 @@ CITY: Final = LineNetwork([*(file.part for file in load_network().files), BUS_FI
 def test_bus_and_metro_are_one_journey_by_distance() -> None:
     first, second = at("2024-07-03 07:00"), at("2024-07-03 07:30")
     taps = [
-        SeenTap(first, "bus", 1, "in", BRT, "B1", "tj"),
-        SeenTap(first + 900_000, "bus", 2, "out", BRT, "B3", "tj"),
-        SeenTap(second, "gate", 1, "in", "mrt", "Blok M", "mrtj"),
-        SeenTap(second + 900_000, "gate", 2, "out", "mrt", "Bundaran HI", "mrtj"),
+        SeenTap(first, "in", BRT, "B1", "tj"),
+        SeenTap(first + 900_000, "out", BRT, "B3", "tj"),
+        SeenTap(second, "in", "mrt", "Blok M", "mrtj"),
+        SeenTap(second + 900_000, "out", "mrt", "Bundaran HI", "mrtj"),
     ]
     tariffs = Tariffs(RULEBOOK, CITY)
     rating, charges = rate_all(taps, tariffs)

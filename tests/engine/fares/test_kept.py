@@ -46,10 +46,9 @@ def random_taps(chance: random.Random, rides: int = 5) -> list[SeenTap]:
         for direction in ENDS:
             at_ms += chance.choice((0, 1_000, 8_000, 300_000, 1_800_000, 5_400_000))
             if chance.random() > 0.1:
-                terminal, counter = chance.choice("ab"), len(found) + 1
                 told: Direction = "reset" if chance.random() < 0.05 else direction
                 place, operator = chance.choice(places), chance.choice("xy")
-                found.append(SeenTap(at_ms, terminal, counter, told, service, place, operator))
+                found.append(SeenTap(at_ms, told, service, place, operator))
     return found
 
 
@@ -62,7 +61,7 @@ def taken(
     rating, middle, charge = found
     intent = Tap("C", 0, one.operator, one.direction, one.place, service=one.service)
     entry = Entry(
-        *(one.terminal, one.counter, one.at_ms, intent, 0, Reason.NONE, "", "", 0, (), (), -1),
+        *("T", 1, one.at_ms, intent, 0, Reason.NONE, "", "", 0, (), (), -1),
         *(rating, middle),
     )
     assert sum(line[2] for line in charge.lines) == charge.card_rp
@@ -113,7 +112,7 @@ def test_delays_within_what_is_kept_change_nothing_in_a_long_history() -> None:
 
 def test_no_more_than_twice_as_many_taps_are_kept_as_have_to_be() -> None:
     kept = NO_TAPS
-    taps = [tap(f"{hour:02}:00", "in", BRT, "0") for hour in range(24)]
+    taps = [tap(f"{hour:02}:00", "in", BRT, "0") for hour in range(2 * KEPT_TAPS)]
     counts = []
     for one in taps:
         kept, _ = taken(kept, one, TARIFFS)
@@ -128,15 +127,15 @@ def test_a_tap_behind_those_that_are_kept_is_too_late() -> None:
     for hour in range(24):
         kept, _ = taken(kept, tap(f"{hour:02}:00", "in", BRT, "0"), TARIFFS)
     oldest = taps_of(kept)[0]
-    assert rate_in_place(kept, tap("11:59", "in", BRT, "0"), TARIFFS, ()) is None
-    later = SeenTap(oldest.at_ms, "z", 1, "in", BRT, "0", "tj")
+    assert rate_in_place(kept, tap("15:59", "in", BRT, "0"), TARIFFS, ()) is None
+    later = SeenTap(oldest.at_ms, "in", BRT, "0", "zz")
     assert rate_in_place(kept, later, TARIFFS, ()) is not None
 
 
 def test_a_late_tap_lets_the_older_half_go_as_any_other_does() -> None:
     taps = [tap(f"{hour:02}:00", "in", BRT, "0") for hour in range(24)]
     *first, last = taps
-    for late in (first[3], first[20]):
+    for late in (first[-2 * KEPT_TAPS + 3], first[-3]):
         others = [one for one in first if one is not late]
         kept, _ = summed([*others, last, late], TARIFFS)
         assert kept == summed(taps, TARIFFS)[0]
@@ -145,38 +144,32 @@ def test_a_late_tap_lets_the_older_half_go_as_any_other_does() -> None:
 # --- through decisions ----------------------------------------------------------------------------
 
 
-def posted(taps: list[SeenTap], amounts: dict[int, int]) -> Ledger:
-    """Send advices of a chip in some order; return the ledger."""
+def posted(taps: list[tuple[SeenTap, int]]) -> Ledger:
+    """Send advices of a chip in some order, with what it paid; return the ledger."""
     ledger = Ledger(LAW.purses_on(DAY), at("2024-07-04 23:00"), TARIFFS)
     ledger.done(Issue("S", "stored", "dki"))
-    for one in taps:
+    for number, (one, amount_rp) in enumerate(taps, 2):
         intent = Tap(
-            *("S", amounts[one.counter], one.operator, one.direction, one.place, ""),
-            *("", b"chip", one.service),
+            *("S", amount_rp, one.operator, one.direction, one.place, "", "", b"chip", one.service),
         )
-        ledger.post(decided(ledger, one, intent))
+        transaction = Transaction(number, one.at_ms, intent)
+        ledger.post(decide(ledger.book, ledger.now, "T", transaction))
     return ledger
-
-
-def decided(ledger: Ledger, one: SeenTap, intent: Tap) -> Entry:
-    return decide(
-        ledger.book, ledger.now, one.terminal, Transaction(one.counter, one.at_ms, intent)
-    )
 
 
 def test_what_a_chip_paid_less_what_is_owed_is_the_price_whatever_the_order() -> None:
     chance = random.Random(7)
     for _ in range(300):
         taps = sorted(random_taps(chance))
-        amounts = {one.counter: chance.choice((0, 2_000, 3_500)) for one in taps}
+        paid = [(one, chance.choice((0, 2_000, 3_500))) for one in taps]
         _, charges = rate_all(taps, TARIFFS)
         price_rp = sum(charge.card_rp for charge in charges)
-        expected = posted(taps, amounts)
+        expected = posted(paid)
         accounts = expected.accounts()
         assert -accounts.get((PURSE, "*"), 0) - accounts.get((OWED_FARES, "*"), 0) == price_rp
         assert not any(kind == PROGRAMME_FUND for kind, _ in accounts)
         revenue_rp = sum(rp for (kind, _), rp in accounts.items() if kind == OPERATOR_REVENUE)
         assert revenue_rp == price_rp
-        other = posted(chance.sample(taps, len(taps)), amounts)
+        other = posted(chance.sample(paid, len(paid)))
         assert other.accounts() == accounts
         assert other.cards["S"].kept == expected.cards["S"].kept

@@ -36,7 +36,7 @@ def tap(
 ) -> SeenTap:
     at_ms = at(when if "-" in when else DAY + when)
     operator = OPERATORS.get(service, service)
-    return SeenTap(at_ms, f"{service}-{place}", at_ms, direction, service, place, operator)
+    return SeenTap(at_ms, direction, service, place, operator)
 
 
 def ride(
