@@ -22,6 +22,7 @@ from engine.accounts import (
 )
 from engine.book import Book
 from engine.card import ACTIVE, ENDED, Card, CardStatus, Purse
+from engine.decisions.spending import unlisted_doubts
 from engine.errors import Reason
 from engine.limits import (
     ACCOUNTS_PER_KIND_MAX,
@@ -47,6 +48,8 @@ _STATUS_REASONS: Final = {
 }
 _OPENED_AT_ONCE_MAX: Final = max(2 * GROUP_PARTS_MAX, ADJUSTMENT_LINES_MAX)
 """Accounts of one kind that one entry can open: a share has two of them."""
+_WITHOUT_GOODS: Final = frozenset({Tap, Hold})
+"""What is no purchase of goods, nor cash."""
 _PAYEE_FIELDS: Final = {
     Tap: "operator",
     Purchase: "merchant",
@@ -146,6 +149,8 @@ def spending_doubts(
     doubts = [] if card is not None and card.status is ACTIVE else card_doubts(card)
     if card is not None and (card.medium == "account") is advice:
         doubts.append(medium_doubt(card))
+    if programme and type(intent) in _WITHOUT_GOODS:
+        doubts += unlisted_doubts(now, programme)
     if purse is None or programme == OWED:
         doubts += missing_doubts(card, intent)
         purse = EMPTY

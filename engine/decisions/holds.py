@@ -12,7 +12,6 @@ from engine.advance import PAYEE_KINDS
 from engine.book import Book
 from engine.card import Card, HeldAmount
 from engine.decisions.checks import account_refusal, limits_of, purse_now, spending_doubts
-from engine.decisions.spending import hold_doubts
 from engine.errors import Reason
 from engine.limits import HOLDS_PER_CARD_MAX, REPLACEMENTS_FOLLOWED_MAX
 from engine.moment import Moment
@@ -34,16 +33,11 @@ def decide_held(book: Book, card: Card | None, now: Moment, intent: Hold | Post 
 
 
 def _hold(book: Book, card: Card | None, now: Moment, intent: Hold) -> Verdict:
-    """Decide whether an amount can be set aside; the checks are those of a payment.
-
-    Not of the money of a programme that says what goods it is for: nobody knows them yet.
-    """
+    """Decide whether an amount can be set aside; the checks are those of a payment."""
     payee = (PAYEE_KINDS[intent.payee], intent.payee_name)
     purse = None if card is None else card.purse(intent.purse)
     balance_rp = 0 if purse is None else purse.balance_rp
     doubts = spending_doubts(book, card, purse, now, intent, payee)
-    if intent.purse:
-        doubts += hold_doubts(now, intent.purse)
     if doubts:
         return refused(*doubts[0], balance_rp=balance_rp)
     if card is not None and len(card.open_holds(now.ms)) >= HOLDS_PER_CARD_MAX:

@@ -1,7 +1,8 @@
 """What the money of a programme may be spent on, and where: its spending list.
 
-The list of the day of the decision counts. Money is set aside before it is known what for, so
-nothing is held on a purse with a list; what was held before there was one is posted all the same.
+The list of the day of the decision counts. Lists are of goods, so no ride is paid from a purse with
+one. Money is set aside before it is known what for, so nothing is held there either; what was held
+before there was a list is posted all the same.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def list_doubts(now: Moment, intent: Purchase) -> list[Doubt]:
     return doubts
 
 
-def hold_doubts(now: Moment, programme: str) -> list[Doubt]:
-    """Return what is to be said against setting money of a programme aside."""
+def unlisted_doubts(now: Moment, programme: str) -> list[Doubt]:
+    """Return what is to be said against spending money of a programme on no goods at all.
+
+    A ride is none, and of what is only set aside nobody knows yet what it is for.
+    """
     allowed = now.rules.of_programmes.spending_lists.get(programme)
     return [] if allowed is None else [(Reason.GOODS_NOT_ALLOWED, allowed.version, "purse")]

@@ -20,6 +20,7 @@ from engine.rules.kinds import (
     FreeRide,
     IntegratedFare,
     JourneyRule,
+    Rule,
     Service,
     TableFare,
 )
@@ -27,6 +28,9 @@ from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
 
 _FARES: Final = (FlatFare, TableFare, DistanceFare)
+_ONE_EACH: Final = ((_FARES, "fare"), ((JourneyRule,), "journey"), ((FareCap,), "cap"))
+"""Kinds of rules of which a service has one at most."""
+
 _WHOLE_PERCENT: Final = 100
 _DAYS_REMEMBERED_MAX: Final = 64
 """Days whose tariffs are kept: those of late taps, and of a month that is gone through in order."""
@@ -166,25 +170,34 @@ class Tariffs:
 
 
 def check_fares(rulebook: Rulebook) -> None:
-    """Check that no service has two fares on any day.
+    """Check that no service has two fares, journeys or caps on any day, nor a day two integrations.
 
     Raises:
       RulesInvalid: one has.
     """
-    faults = {fault for day in rulebook.changes() for fault in _second_fares(day, rulebook)}
+    faults = {fault for day in rulebook.changes() for fault in _second_rules(day, rulebook)}
     if faults:
         raise RulesInvalid(sorted(faults))
 
 
-def _second_fares(day: int, rulebook: Rulebook) -> Iterator[Fault]:
-    taken: dict[Service, Version] = {}
-    for version in _fares_on(day, rulebook):
-        assert isinstance(version.rule, _FARES)
-        for service in version.rule.services:
-            before = taken.setdefault(service, version)
+def _second_rules(day: int, rulebook: Rulebook) -> Iterator[Fault]:
+    taken: dict[tuple[str, str], Version] = {}
+    for version in rulebook.in_force(day):
+        for what, service in _taken_by(version.rule):
+            before = taken.setdefault((what, service), version)
             if before is not version:
-                what = f"services: {service} has the fare {before.rule.id} ({before.place})"
-                yield Fault(version.instrument.file, version.line, version.rule.id, what)
+                told = f"{service} has the {what} {before.rule.id} ({before.place})"
+                yield Fault(version.instrument.file, version.line, version.rule.id, told)
+
+
+def _taken_by(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield what there may be only one of: what it is, and of which service."""
+    if isinstance(rule, IntegratedFare):
+        yield "integrated fare", "the day"
+        return
+    for kinds, what in _ONE_EACH:
+        if isinstance(rule, kinds):
+            yield from ((what, service) for service in rule.services)
 
 
 def _fares_on(day: int, rulebook: Rulebook) -> list[Version]:

@@ -50,12 +50,12 @@ def city() -> City:
 TOLD: dict[str, tuple[Intent, int | None]] = {
     "tap": (Tap(CARD, 500, "mrtj", "in"), 30_000),
     "tap for nothing": (Tap(CARD, 0, "mrtj", "in"), 30_500),
-    "tap on a programme": (Tap(CARD, 30, "mrtj", "in", purse="kjp"), 40),
+    "tap on a programme": (Tap(CARD, 30, "mrtj", "in", purse="kjp", proof=PROOF), 40),
     "purchase": (Purchase(CARD, 500, "kiosk"), 30_000),
     "top-up": (TopUp(CARD, 500, "dki"), 31_000),
     "top-up that has yet to arrive": (TopUp(CARD, 500, "dki", leg="bank"), 30_500),
     "group": (
-        Group((Tap(CARD, 10, "mrtj", "in"), Tap(CARD, 30, "mrtj", "in", purse="kjp"))),
+        Group((Tap(CARD, 9, "mrtj", "in"), Tap(CARD, 30, "mrtj", "in", purse="kjp", proof=PROOF))),
         40,
     ),
     "group with a second card": (

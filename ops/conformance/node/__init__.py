@@ -71,7 +71,6 @@ NOT_TRIED: Final = {
     "reason:day_limit": "no purse has such a limit at present",
     "reason:month_limit": "no purse has such a limit at present",
     "reason:too_many_grants": "there are fewer programmes than grants fit on a card",
-    "reason:passback": "no rule says so at present",
     "receipt:busy": "depends on how fast the node is",
     "status:503": "the node is full, or is being stopped",
 }

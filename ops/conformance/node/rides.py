@@ -71,13 +71,15 @@ async def _an_amount_is_not_for_the_terminal_to_say(kit: Kit) -> None:
 async def _who_did_not_tap_out_is_let_in_after_a_reset(kit: Kit) -> None:
     card = await kit.card(20_000)
     async with kit.session() as peer:
-        _, again, reset, then = await tapped(
+        _, handed, again, reset, then = await tapped(
             peer,
             (-60 * MINUTE_MS, ride_tap(card, "in")),
+            (-59 * MINUTE_MS, ride_tap(card, "in")),
             (-30 * MINUTE_MS, ride_tap(card, "in", place="Pulomas")),
             (-29 * MINUTE_MS, ride_tap(card, "reset", place="Pulomas")),
             (-28 * MINUTE_MS, ride_tap(card, "in", place="Pulomas")),
         )
+    check_refused(handed, "passback")
     check_refused(again, "journey_open")
     check_equal("after the reset", reset["balance_rp"], 20_000 - LRT_RP)
     check_equal("the tap-in after it", then["result"], "posted")

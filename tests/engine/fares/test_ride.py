@@ -211,9 +211,26 @@ def test_no_service_has_two_fares_on_a_day() -> None:
     book = Rulebook([written("a", rule("fare.a", "flat_fare", flat)), written("b", other)])
     with pytest.raises(RulesInvalid) as caught:
         check_fares(book)
-    assert str(caught.value) == "b.toml:7: fare.b: services: krl has the fare fare.a (a.toml:7)"
+    assert str(caught.value) == "b.toml:7: fare.b: krl has the fare fare.a (a.toml:7)"
     ended = rule("fare.a", "flat_fare", "valid_to = 2019-12-31\n" + flat)
     check_fares(Rulebook([written("a", ended), written("b", other)]))
+
+
+def test_no_service_has_two_journeys_or_caps_and_no_day_two_integrated_fares() -> None:
+    journey = 'services = ["krl"]\nbalance_min_rp = 0\nmissing_out = "refuse"\ndouble_tap_s = 0'
+    cap = 'services = ["krl"]\nprogramme = "cap"\nday_rp = 1'
+    both = (
+        'modes = [["krl"], ["mrt"]]\nmodes_min = 2\nbase_rp = 1\nstep_m = 1\nstep_rp = 1\n'
+        "cap_rp = 1\nwindow_min = 1"
+    )
+    for kind, figures, told in (
+        ("journey", journey, "krl has the journey a"),
+        ("fare_cap", cap, "krl has the cap a"),
+        ("integrated_fare", both, "the day has the integrated fare a"),
+    ):
+        book = Rulebook([written("x", rule("a", kind, figures), rule("b", kind, figures))])
+        with pytest.raises(RulesInvalid, match=told):
+            check_fares(book)
 
 
 def test_holidays_are_no_workdays() -> None:
