@@ -26,6 +26,7 @@ from engine.decisions.checks import (
 from engine.decisions.payments import pay_operator
 from engine.errors import Reason
 from engine.fares.kept import Rated, rate_in_place, seen_tap
+from engine.fares.ride import NoFare
 from engine.fares.state import NO_TAPS, SeenTap
 from engine.fares.tariff import Tariff
 from engine.limits import TAP_AHEAD_MS_MAX, TAP_LATE_MS_MAX
@@ -47,7 +48,11 @@ def decide_ride(book: Book, card: Card | None, now: Moment, transaction: Transac
     doubt = _tap_doubt(tap, now, tariff)
     if doubt is None and (card is not None or is_name(intent.card)):
         kept, grants = (NO_TAPS, ()) if card is None else (card.kept, card.grants)
-        rated = rate_in_place(kept, tap, now.tariffs, grants)
+        try:
+            rated = rate_in_place(kept, tap, now.tariffs, grants)
+        except NoFare as lost:
+            # Rules of the past were changed under rides that are kept.
+            rated, doubt = None, (Reason(lost.reason), lost.rule or FARE_RULE, "service")
         if rated is not None and advice:
             return _file(book, card, now, intent, rated)
         if rated is not None:

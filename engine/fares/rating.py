@@ -59,6 +59,9 @@ def rate(
 
     Returns:
       Where the card stands then, and what the tap adds to the price.
+
+    Raises:
+      NoFare: a fare that was in the rules when the ride began is there no more.
     """
     inside = rating.inside
     if tap.direction == "in":
@@ -68,7 +71,7 @@ def rate(
         if inside is not None:
             after, charge = _close(rating, tap, tariffs, grants)
         if charge is NO_CHARGE:
-            charge = tariffs.at(tap.at_ms).prices[tap.service].no_charge
+            charge = tariffs.at(tap.at_ms).price_of(tap.service).no_charge
         package = after.package
         if package is not None and _is_over(package, tap.at_ms, tariffs):
             package = None
@@ -239,7 +242,7 @@ def _joins(package: Package, ride: Ride, tariff: Tariff) -> bool:
     mode, last = tariff.modes.get(ride.service), package.legs[-1]
     if mode is None or len(package.legs) >= PACKAGE_RIDES_MAX:
         return False
-    if mode == tariff.modes[last.service]:
+    if mode == tariff.modes.get(last.service):
         return True
     change = (last.service, last.destination, ride.service, ride.origin)
     return tariff.network.may_change(*change) is not False
@@ -276,7 +279,7 @@ def is_integrated(package: Package, tariff: Tariff) -> bool:
     rule = tariff.integrated
     if rule is None or len(package.legs) == 1:
         return False
-    return len({tariff.modes[leg.service] for leg in package.legs}) >= rule.modes_min
+    return len({tariff.modes.get(leg.service) for leg in package.legs}) >= rule.modes_min
 
 
 def shares_rp(package: Package, tariff: Tariff) -> list[int]:

@@ -339,6 +339,15 @@ def test_a_tap_that_cannot_be_rated_is_refused_and_an_advice_filed_as_it_was_tol
     assert entry.postings == ((1, "S", -700), (REVENUE, "tj", 700))
 
 
+def test_where_rules_of_the_past_were_taken_away_a_tap_is_refused_and_no_card_is_to_blame(
+    riding: Riding,
+) -> None:
+    riding.tap("in", "Blok M", service="mrt")
+    without = [each for each in RULEBOOK.instruments if each.head.id != "pergub-34-2019"]
+    riding.tariffs = Tariffs(Rulebook(without), Along())
+    assert refused(riding.tap("reset")) == ("fare_unknown", "fare", "service")
+
+
 def test_at_the_bounds_of_its_time_a_tap_is_rated(riding: Riding) -> None:
     for since_ms in (-TAP_LATE_MS_MAX, TAP_AHEAD_MS_MAX):
         intent = Tap("S", 0, "tj", "in", "0", proof=PROOF, service=BRT)
