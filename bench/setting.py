@@ -166,8 +166,9 @@ class Bench:
             chance=chance,
             day=first_day + seed,
         )
+        # Where there are fewer cards than terminals, some of these have nothing to do.
         return [
-            prepared(line, cards=range(number, among, len(lines)))
+            prepared(line, cards=range(number, among, len(lines))) if number < among else []
             for number, line in enumerate(lines)
         ]
 
