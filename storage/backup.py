@@ -22,7 +22,7 @@ from storage.key_store import KEYS_TABLES
 from storage.lmdb_store import LmdbStore, is_store
 from storage.shard_store import misfit
 from storage.store import Change, Store, all_rows
-from storage.view_rows import VIEWS_TABLES, position_key
+from storage.view_rows import STANDING, position_key
 from storage.views import Views
 
 _BLOCKS_AT_ONCE: Final = 16
@@ -79,7 +79,7 @@ def back_up(path: Path, target: Path) -> Backup:
       StorageFailed: the copy could not be written.
     """
     with DataFolder.open(path, exclusive=False) as folder, _made(folder, target):
-        _copy(folder.views, target, VIEWS_TABLES)
+        _copy(folder.views, target, (STANDING,))
         _copy(folder.journal, target, JOURNAL_TABLES)
         _copy(folder.keys, target, KEYS_TABLES)
         _copy(folder.fleet, target, FLEET_TABLES)
@@ -108,7 +108,7 @@ def restore(backup: Path, path: Path, *, position: int | None = None) -> Restora
       StorageFailed: the folder could not be written.
     """
     with DataFolder.open(backup, exclusive=False) as folder, _made(folder, path):
-        _copy(folder.views, path, VIEWS_TABLES)
+        _copy(folder.views, path, (STANDING,))
         _copy(folder.journal, path, JOURNAL_TABLES)
         _copy(folder.keys, path, KEYS_TABLES)
         _copy(folder.fleet, path, FLEET_TABLES)
@@ -151,7 +151,7 @@ def _fitting(path: Path, journal: Journal) -> int | None:
     """Return where the views of a folder stand, if they belong to its journal."""
     if not is_store(path / "views"):
         return None
-    with closing(LmdbStore(path / "views", tables=VIEWS_TABLES, read_only=True)) as store:
+    with closing(LmdbStore(path / "views", tables=(STANDING,), read_only=True)) as store:
         standing = Views(store).standing()
     return standing.position if standing and not misfit(standing, journal) else None
 

@@ -6,7 +6,7 @@ so it needs no more memory than a node, however many cards there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
@@ -30,6 +30,7 @@ from storage.view_rows import (
     DERIVED_TABLES,
     LANDMARKS,
     NOWHERE,
+    STANDING,
     VIEWS_FORMAT,
     VIEWS_REMEDY,
     VIEWS_TABLES,
@@ -37,7 +38,7 @@ from storage.view_rows import (
     number_of,
     position_key,
 )
-from storage.views import Views
+from storage.views import Views, are_older
 
 PROBLEMS_MAX: Final = 100
 """Problems told in full; all are counted."""
@@ -103,8 +104,8 @@ def verify_folder(path: Path, scratch: Path, *, progress: Callable[[int], object
 
         views, problems = None, []
         try:
-            if is_store(folder.views):
-                views = opened(_copied(folder.views, scratch / "views"))
+            if is_store(folder.views) and _copied(folder.views, scratch / "views"):
+                views = opened(_read_only(scratch / "views", VIEWS_TABLES))
         except StorageDamaged as damage:
             problems.append(str(damage))
         journal = opened(LmdbStore(folder.journal, tables=JOURNAL_TABLES, read_only=True))
@@ -112,11 +113,17 @@ def verify_folder(path: Path, scratch: Path, *, progress: Callable[[int], object
         return verify(journal, views, fold, progress=progress, problems=problems)
 
 
-def _copied(views: Path, copy: Path) -> LmdbStore:
-    live = LmdbStore(views, tables=VIEWS_TABLES, read_only=True, remedy=VIEWS_REMEDY)
-    with closing(live):
+def _copied(views: Path, copy: Path) -> bool:
+    """Copy the views; not those of an older version, which a node builds anew when it starts."""
+    with closing(_read_only(views, (STANDING,))) as live:
+        if are_older(live):
+            return False
         live.copy_to(copy)
-    return LmdbStore(copy, tables=VIEWS_TABLES, read_only=True, remedy=VIEWS_REMEDY)
+    return True
+
+
+def _read_only(views: Path, tables: Sequence[str]) -> LmdbStore:
+    return LmdbStore(views, tables=tables, read_only=True, remedy=VIEWS_REMEDY)
 
 
 def verify(

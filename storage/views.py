@@ -79,6 +79,15 @@ class Checkpoint(Struct, frozen=True):
     exceptions: Sequence[Filed]
 
 
+def are_older(store: Store) -> bool:
+    """Tell whether views were written by an older version of this program; of `STANDING` alone."""
+    value = store.get(STANDING, STANDING_KEY)
+    try:
+        return value is not None and STANDING_VALUE.decode(value).format < VIEWS_FORMAT
+    except msgspec.MsgspecError:
+        return False
+
+
 class Views:
     """The tables of the views in a store. Reads may come from any thread.
 

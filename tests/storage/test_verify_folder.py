@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from storage.backup import back_up, restore
 from storage.errors import StorageDamaged
+from storage.lmdb_store import LmdbStore
 from storage.verify import verify_folder
+from storage.view_rows import (
+    CARDS,
+    STANDING,
+    STANDING_KEY,
+    VIEWS_FORMAT,
+    VIEWS_TABLES,
+    Standing,
+    encode,
+)
 from tests.storage.city import City, write_folder
 from tests.storage.six_blocks import BLOCKS_THERE, block_rows, six_blocks, verified
 
@@ -39,6 +51,34 @@ def test_a_folder_without_views_is_fine(folder: Path, tmp_path: Path) -> None:
     (folder / "views").rmdir()
     report = verify_folder(folder, scratch(tmp_path))
     assert (report.ok, report.entries, report.views_position) == (True, 13, None)
+
+
+def older_views(path: Path) -> None:
+    """Put views there as an older version wrote them, which had fewer tables."""
+    for file in path.iterdir():
+        file.unlink()
+    standing = encode(Standing(VIEWS_FORMAT - 1, 9, b"hash", 5))
+    with closing(LmdbStore(path, tables=(CARDS, STANDING))) as store:
+        store.write([(STANDING, STANDING_KEY, standing), (CARDS, b"card", b"of another form")])
+
+
+def test_views_of_an_older_version_are_built_anew_and_no_damage(
+    folder: Path, tmp_path: Path
+) -> None:
+    older_views(folder / "views")
+    report = verify_folder(folder, scratch(tmp_path))
+    assert (report.ok, report.entries, report.views_position) == (True, 13, None)
+    back_up(folder, tmp_path / "backup")
+    restored = restore(tmp_path / "backup", tmp_path / "restored")
+    assert (restored.position, restored.views_position) == (13, None)
+
+
+def test_what_stands_in_no_form_at_all_is_a_problem(folder: Path, tmp_path: Path) -> None:
+    with closing(LmdbStore(folder / "views", tables=VIEWS_TABLES)) as store:
+        store.write([(STANDING, STANDING_KEY, b"nonsense")])
+    report = verify_folder(folder, scratch(tmp_path))
+    assert not report.ok
+    assert "do not say where they stand" in report.problems[0]
 
 
 @pytest.mark.parametrize("number", range(BLOCKS_THERE))
