@@ -149,11 +149,11 @@ def spending_doubts(
     doubts = [] if card is not None and card.status is ACTIVE else card_doubts(card)
     if card is not None and (card.medium == "account") is advice:
         doubts.append(medium_doubt(card))
-    if programme and type(intent) in _WITHOUT_GOODS:
-        doubts += unlisted_doubts(now, programme)
     if purse is None or programme == OWED:
         doubts += missing_doubts(card, intent)
         purse = EMPTY
+    if programme and type(intent) in _WITHOUT_GOODS:
+        doubts += unlisted_doubts(now, programme)
     if payee[1] not in book.accounts[payee[0]]:
         doubts += account_doubts(book, payee, _PAYEE_FIELDS[type(intent)])
     held_rp = card.held_rp(programme, now.ms) if card is not None and card.holds else 0

@@ -42,15 +42,15 @@ def decrees(tmp_path: Path) -> Path:
 def test_what_comes_with_the_program_is_valid() -> None:
     found = told("check")
     assert (found["valid"], found["faults"]) == (True, [])
-    assert found["instruments"] == 17
+    assert found["instruments"] == 18
     assert (found["networks"], found["lines"]) == (3, 4)
     assert call("check").stdout == (
-        "32 versions of rules in 17 instruments, 4 lines in 3 networks: all are valid\n"
+        "33 versions of rules in 18 instruments, 4 lines in 3 networks: all are valid\n"
     )
 
 
 def test_a_new_file_is_all_that_a_new_fare_takes(decrees: Path) -> None:
-    assert told("check", "--rules", decrees)["versions"] == 33
+    assert told("check", "--rules", decrees)["versions"] == 34
     for on, version, instrument in (
         ("2026-12-31", "2005-01-01", "sk-gub-1912-2005"),
         ("2027-01-01", "2027-01-01", "fare-2027"),
