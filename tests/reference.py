@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).parents[2] / "shared"
 
 
-def reference(name: str) -> Path:
+def reference(name: str, folder: str = "data") -> Path:
     """Return a file of the reference data; without it the test is left out, but not in CI."""
-    path = DATA / name
+    path = SHARED / folder / name
     if not path.exists():
         reason = f"the reference data is not beside this checkout: {path}"
         if os.environ.get("CI"):

@@ -1,0 +1,26 @@
+"""What can go wrong with a chip, named for what is wrong.
+
+ChipError
+├── Malformed      bytes, or a value, that cannot be what they are taken for
+├── CardRefused    the chip answered with a status that is an error
+├── NotAuthentic   a MAC or a challenge does not fit: a wrong key, or somebody in between
+└── SessionOver    the session cannot go on; only a new authentication helps
+"""
+
+from __future__ import annotations
+
+
+class ChipError(Exception):
+    """The root of all that goes wrong with a chip."""
+
+
+class Malformed(ChipError):
+    """Bytes, or a value, that cannot be what they are taken for."""
+
+
+class CardRefused(ChipError):
+    """The chip answered with a status word that is an error."""
+
+    def __init__(self, status: int, meaning: str) -> None:
+        super().__init__(f"the card answers {status:04X}: {meaning}")
+        self.status = status
