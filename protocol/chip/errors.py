@@ -24,3 +24,34 @@ class CardRefused(ChipError):
     def __init__(self, status: int, meaning: str) -> None:
         super().__init__(f"the card answers {status:04X}: {meaning}")
         self.status = status
+
+
+class NotAuthentic(ChipError):
+    """A MAC or a challenge does not fit: a wrong key, or somebody in between."""
+
+
+class SessionOver(ChipError):
+    """The session cannot go on; only a new authentication helps."""
+
+
+def exactly(name: str, value: bytes, length: int) -> bytes:
+    """Return `value`.
+
+    Raises:
+      Malformed: it is not `length` bytes long. The bytes are not told: they may be a key.
+    """
+    if len(value) != length:
+        raise Malformed(f"{name} has {len(value)} bytes, not {length}")
+    return value
+
+
+def number(name: str, value: int, length: int, *, signed: bool = False) -> bytes:
+    """Return `value` in `length` bytes, the least first, as the chip counts.
+
+    Raises:
+      Malformed: it has no room there.
+    """
+    try:
+        return value.to_bytes(length, "little", signed=signed)
+    except OverflowError:
+        raise Malformed(f"{name} is {value}, which does not fit {length} bytes") from None

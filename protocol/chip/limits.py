@@ -12,3 +12,6 @@ FRAME_BYTES_MAX: Final = 256
 
 ANSWER_BYTES_MAX: Final = 8 * 1024
 """All frames of one answer; a file of the cards that are used here has no more than 256 bytes."""
+
+COMMANDS_MAX: Final = 0xFFFF
+"""Of one session: the counter has two bytes, and the answer to the last command takes FFFF."""
