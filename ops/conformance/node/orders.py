@@ -63,7 +63,8 @@ async def _an_id_that_is_none_is_told(kit: Kit) -> None:
 async def _more_orders_than_may_be_open_are_too_many(kit: Kit) -> None:
     most = LIMITS["orders_open_max"]
     async with kit.session(OPERATOR) as officer:
-        ids = [kit.name() for _ in range(4 * most)]
+        # So many that a node which reads them in several pieces is overtaken all the same.
+        ids = [kit.name() for _ in range(40 * most)]
         orders = [["order", order_id, ["list_withdraw", "none"]] for order_id in ids]
         await officer.say_all(orders[:most])
         found = {(await officer.hear("receipt"))["id"] for _ in range(most)}
