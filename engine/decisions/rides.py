@@ -15,6 +15,7 @@ from typing import Final
 
 from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, is_name, purse_line
 from engine.book import Book
+from engine.calendar import day_of
 from engine.card import Card
 from engine.decisions.checks import (
     account_or_suspense,
@@ -116,7 +117,9 @@ def _entry_doubts(
         if rule is not None and rule.missing_out == "refuse":
             return [(Reason.JOURNEY_OPEN, rule.version, "card")]
     rule = tariff.journeys.get(tap.service)
-    if rule is None or (card.grants and tariff.is_free(tap.service, card.grants, now.day)):
+    if rule is None or (
+        card.grants and tariff.is_free(tap.service, card.grants, day_of(tap.at_ms))
+    ):
         return ()
     free_rp = purse_now(card, programme).balance_rp - card.held_rp(programme, now.ms)
     if free_rp < rule.balance_min_rp:

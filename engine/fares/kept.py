@@ -3,8 +3,8 @@
     base ──> older half ──> middle ──> newer taps ──> rating
 
 A tap in the order of time is rated from `rating` alone. One that comes late is put among the taps
-that are kept, and these are rated again from `base`; what the price of all of them changes by is
-its charge. Once there are twice `KEPT_TAPS`, the older half is let go and `middle` becomes the
+that are kept, and those after it are rated without it and with it; what that changes the price by
+is its charge. Once there are twice `KEPT_TAPS`, the older half is let go and `middle` becomes the
 base. So a tap finds its place as long as fewer than `KEPT_TAPS` later ones of the card came before
 it; one that comes after that is too late.
 
@@ -36,10 +36,8 @@ _DECODE: Final = msgspec.msgpack.Decoder(list[tuple[int, int, str, str]]).decode
 _KINDS: Final = tuple(product(get_args(Service), get_args(Direction)))
 _NUMBERS: Final = {kind: number for number, kind in enumerate(_KINDS)}
 """Service and direction of a tap as one number: a new service comes behind all others."""
-_SHORT_ARRAY: Final = 0x90
-_SHORT_ARRAY_MAX: Final = 15
 _ARRAY_16: Final = b"\xdc"
-"""How an array of values begins (msgpack specification, array format family)."""
+"""How an array begins, before the number of its values (msgpack specification, array 16)."""
 
 
 Rated: TypeAlias = tuple[Rating, Rating | None, Charge]
@@ -116,12 +114,9 @@ def with_entry(kept: Kept, entry: Entry, rating: Rating) -> Kept:
 
 def taps_of(kept: Kept) -> list[SeenTap]:
     """Return the taps that are kept, in the order of time."""
-    count = kept.count
-    short = bytes((_SHORT_ARRAY | count,)) if count <= _SHORT_ARRAY_MAX else b""
     found: list[SeenTap] = []
-    for at_ms, number, place, operator in _DECODE(
-        (short or _ARRAY_16 + count.to_bytes(2, "big")) + kept.taps
-    ):
+    encoded = _ARRAY_16 + kept.count.to_bytes(2, "big") + kept.taps
+    for at_ms, number, place, operator in _DECODE(encoded):
         service, direction = _KINDS[number]
         found.append(SeenTap(at_ms, direction, service, place, operator))
     return found
