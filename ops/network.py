@@ -12,7 +12,7 @@ from engine.fares.lines import LineNetwork, Part
 from engine.fares.network_file import NetworkFile, check_networks, networks_by_file
 from engine.rules.reading import Fault, RulesInvalid
 from ops.gtfs import is_gtfs, read_gtfs
-from ops.rulebook import coming_with, text_of
+from ops.shipped import coming_with, texts_beside
 
 network_option = click.option(
     "--network",
@@ -48,7 +48,7 @@ def network_of(paths: Iterable[Path]) -> LineNetwork:
 def load_network(paths: Iterable[Path] = ()) -> LoadedNetwork:
     """Return the network that comes with the program, joined with others.
 
-    A file that has the name of one that comes with the program takes its place.
+    Of two files with the same name, the later one takes the place of the other.
 
     Args:
       paths: files `*.toml`, folders of such files, folders of GTFS feeds.
@@ -57,17 +57,17 @@ def load_network(paths: Iterable[Path] = ()) -> LoadedNetwork:
       RulesInvalid: with everything that is wrong with them.
     """
     feeds: list[Part] = []
-    texts, faults = dict(coming_with("engine.fares", "networks")), list[Fault]()
+    found, lost = list[Path](), list[Fault]()
     for path in paths:
         try:
             if is_gtfs(path):
                 feeds.append(read_gtfs(path))
-                continue
-            for file in _files(path):
-                texts.pop(file.name, None)
-                texts[str(file)] = text_of(file)
+            else:
+                found += _files(path)
         except RulesInvalid as invalid:
-            faults += invalid.faults
+            lost += invalid.faults
+    texts, faults = texts_beside(coming_with("engine.fares", "networks"), found)
+    faults += lost
     files: list[NetworkFile] = []
     try:
         files = networks_by_file(texts)

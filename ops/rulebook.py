@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -13,8 +11,9 @@ import click
 from engine.fares.lines import LineNetwork
 from engine.fares.network import Network
 from engine.law import Law, law_of
-from engine.rules.reading import Fault, Instrument, RulesInvalid, by_file
+from engine.rules.reading import Instrument, RulesInvalid, by_file
 from engine.rules.rulebook import Rulebook
+from ops.shipped import coming_with, texts_beside
 
 NOWHERE: Final = LineNetwork(())
 """The network of a node that was given none."""
@@ -88,15 +87,7 @@ def load_instruments(paths: Iterable[Path]) -> list[Instrument]:
     Raises:
       RulesInvalid: with everything that is wrong with any of them.
     """
-    texts, faults = dict(coming_with("engine.rules", "instruments")), list[Fault]()
-    shown = {name: name for name in texts}
-    for path in paths:
-        texts.pop(shown.get(path.name, ""), None)
-        shown[path.name] = str(path)
-        try:
-            texts[str(path)] = text_of(path)
-        except RulesInvalid as invalid:
-            faults += invalid.faults
+    texts, faults = texts_beside(coming_with("engine.rules", "instruments"), paths)
     instruments: list[Instrument] = []
     try:
         instruments = by_file(texts)
@@ -105,27 +96,3 @@ def load_instruments(paths: Iterable[Path]) -> list[Instrument]:
     if faults:
         raise RulesInvalid(sorted(faults))
     return instruments
-
-
-def text_of(path: Path) -> str:
-    """Return the text of a file.
-
-    Raises:
-      RulesInvalid: it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RulesInvalid([Fault(str(path), 1, "", error.strerror or str(error))]) from None
-    except UnicodeDecodeError as error:
-        before = path.read_bytes()[: error.start]
-        fault = Fault(str(path), before.count(b"\n") + 1, "", "this is no UTF-8")
-        raise RulesInvalid([fault]) from None
-
-
-@cache
-def coming_with(package: str, folder: str) -> Mapping[str, str]:
-    """Return the texts of the files that come with the program in a folder, by their names."""
-    return {
-        file.name: file.read_text(encoding="utf-8") for file in (files(package) / folder).iterdir()
-    }

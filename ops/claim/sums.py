@@ -10,8 +10,8 @@ import msgspec
 
 from engine.transaction import Replace
 from ops.claim.payments import Payment, payments_of
-from ops.rehearsal.past import Past, Period, first_moment_ms
-from ops.rehearsal.slices import GRANTING, Entitled, Granting, Slices
+from ops.past.journal import Past, Period, first_moment_ms
+from ops.past.slices import GRANTING, Entitled, Granting, Slices
 
 PARTS: Final = ("group", "operator", "service", "line", "month")
 """What a claim may be told by, each kind of payment apart."""

@@ -17,7 +17,7 @@ from rich.table import Table
 from engine.calendar import date_of_day
 from ops.claim.sums import PARTS, Claim, read_claim
 from ops.output import emit, json_option
-from ops.rehearsal.past import Period, journal_option, past_of, period_options
+from ops.past.journal import Period, journal_option, past_of, period_options
 from ops.values import Written, printable
 from storage.errors import StorageError
 

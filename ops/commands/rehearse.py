@@ -19,9 +19,9 @@ from engine.rules.reading import RulesInvalid
 from ops.network import network_of, network_option
 from ops.options import bundled
 from ops.output import emit, json_option
+from ops.past.journal import Period, first_moment_ms, journal_option, past_of, period_options
 from ops.rehearsal import report
 from ops.rehearsal.chart import draw
-from ops.rehearsal.past import Period, first_moment_ms, journal_option, past_of, period_options
 from ops.rehearsal.proposal import Proposal
 from ops.rehearsal.taps import read_taps
 from ops.rulebook import rules_option

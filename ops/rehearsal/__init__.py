@@ -1,1 +1,1 @@
-"""Rehearsing rules on the past, and counting what it has cost: all from the journal."""
+"""Rehearsing rules on the past: what it would have cost by others."""

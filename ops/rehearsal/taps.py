@@ -17,8 +17,8 @@ from engine.fares.rehearsal import TakenTap
 from engine.fares.state import SeenTap
 from engine.limits import TAP_AHEAD_MS_MAX, TAP_LATE_MS_MAX
 from engine.transaction import Entry, Replace, Tap
-from ops.rehearsal.past import Past, Period, first_moment_ms
-from ops.rehearsal.slices import GRANTING, Entitled, Granting, Slices
+from ops.past.journal import Past, Period, first_moment_ms
+from ops.past.slices import GRANTING, Entitled, Granting, Slices
 
 _WEEK_DAYS: Final = 7
 _THURSDAY: Final = 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ops.rehearsal.slices import SLICE_RECORDS, Slices
+from ops.past.slices import SLICE_RECORDS, Slices
 
 RECORD: msgspec.json.Decoder[tuple[str, int]] = msgspec.json.Decoder(tuple[str, int])
 

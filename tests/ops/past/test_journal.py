@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.rehearsal.past import Past, Period, past_of
+from ops.past.journal import Past, Period, past_of
 from ops.rehearsal.taps import run_in_day
 from storage.errors import StorageDamaged
 from storage.journal import TABLES, Journal

@@ -1,0 +1,1 @@
+"""What happened: a journal from its first entry on, sorted by card."""
