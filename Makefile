@@ -10,8 +10,8 @@ CODE := engine protocol storage actors terminals ops bench tests
 STATIC := ruff format flake8 mypy basedpyright imports deptry vulture
 # Least coverage of each package in per cent, branches included.
 FLOORS := engine:100 protocol:100 storage:100 actors:95 terminals:95 ops:95 bench:95
-# Parts of the tests that take long by what they are: whole nodes, crashes, many cases.
-THOROUGH := bench crash e2e fuzz planted protocol/autobahn
+# Parts of the tests that take long by what they are: whole nodes, crashes, many cases, readers.
+THOROUGH := bench crash e2e fuzz planted protocol/autobahn readers
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 
@@ -29,7 +29,8 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml requirements.lock scripts/setup.sh
+$(READY): pyproject.toml requirements.lock requirements-extras.lock scripts/setup.sh \
+		scripts/readers.sh
 	@PYTHON='$(PYTHON)' sh scripts/setup.sh
 	@touch $@
 

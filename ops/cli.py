@@ -32,6 +32,10 @@ _COMMANDS: Final = {
     "terminals": "ops.commands.terminals",
     "lists": "ops.commands.lists",
     "commands": "ops.commands.commands",
+    "terminal": "ops.commands.terminal",
+    "card": "ops.commands.card",
+    "chip-keys": "ops.commands.chip_keys",
+    "virtual-card": "ops.commands.virtual_card",
     "tree": "ops.commands.tree",
     "explain": "ops.commands.explain",
     "schema": "ops.commands.schema",
@@ -57,7 +61,7 @@ class _Lazy(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(_COMMANDS[cmd_name])
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command), f"{cmd_name} is no command"
         return command
 

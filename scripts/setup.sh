@@ -2,7 +2,8 @@
 # Makes .venv with everything in it: the locked packages, then this project, editable.
 #
 # A plain Debian has python3 without its venv module; as root that is installed here, anyone else
-# is told what to ask for. Every package comes as a wheel, so no compiler is needed.
+# is told what to ask for. Every locked package comes as a wheel, so no compiler is needed; for card
+# readers, which are left out where that cannot be, scripts/readers.sh gets more.
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -48,4 +49,5 @@ pip install --no-deps --only-binary=:all: --require-hashes -r requirements.lock
 pip install --no-deps --no-build-isolation --editable .
 problems=$("$venv/bin/python" -m pip check) || stop "the lock does not fit pyproject.toml:" \
     "$problems" "make lock resolves it anew."
+sh scripts/readers.sh
 say "ready."

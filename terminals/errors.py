@@ -8,7 +8,11 @@ TerminalError
 ├── ClientClosed        something was asked of a client that has ended
 ├── KeyFileError        a file that holds no key
 ├── KeeperFailed        the terminal's own disk does not take, or give, what it should
-└── ListUnusable        a list file that is none, or not the one that was offered
+├── ListUnusable        a list file that is none, or not the one that was offered
+├── ReaderFailed        a card reader, or the PC/SC service, does not do its part
+├── CardGone            the card left, or answered nothing
+├── CardMute            something lies on the reader that does not answer
+└── WorkStopped         the work with a card was to end before its next command
 """
 
 from __future__ import annotations
@@ -66,3 +70,25 @@ class KeeperFailed(TerminalError):
 
 class ListUnusable(TerminalError):
     """A list file is none, or not what was offered; the text says what is wrong with it."""
+
+
+class ReaderFailed(TerminalError):
+    """A card reader, or the PC/SC service, does not do its part; the text names it and says why.
+
+    Out of `transmit` it leaves open what the card did, as `CardGone` does.
+    """
+
+
+class CardGone(TerminalError):
+    """The card left, or answered nothing: what it did with the last command is not known."""
+
+
+class CardMute(TerminalError):
+    """Something lies on the reader that does not answer: two cards at once, or none that works.
+
+    Nothing was said to it. Whoever holds it is asked to present one card only.
+    """
+
+
+class WorkStopped(TerminalError):
+    """The work with a card was to end before its next command; the card was not sent that one."""

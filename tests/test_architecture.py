@@ -26,6 +26,8 @@ TOY: Final = {
     "actors/listener.py": "import socket, actors.terminal, actors.tls",
     "terminals/websocket.py": "import socket, ssl, trio_websocket",
     "terminals/client.py": "import terminals.websocket",
+    "terminals/pcsc/connection.py": "import smartcard.scard",
+    "ops/chip_key_stores/pkcs11_store.py": "import pkcs11",
     "ops/node.py": "import time, socket, ssl, random, actors.listener, terminals.client",
     "bench/load.py": "import time, ops.node",
 }
@@ -75,6 +77,7 @@ def test_allowed_imports_pass(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "line", "contract"),
     [
+        ("ops/node.py", "import pkcs11", "only ops.chip_key_stores.pkcs11_store imports pkcs11"),
         ("engine/card.py", "import storage.journal", "imports point down, siblings never meet"),
         ("storage/journal.py", "import protocol.codec", "imports point down, siblings never meet"),
         (
@@ -97,6 +100,11 @@ def test_allowed_imports_pass(toy: Path) -> None:
             "bench/load.py",
             "import trio_websocket",
             "only terminals.websocket imports trio_websocket",
+        ),
+        (
+            "terminals/client.py",
+            "from smartcard import scard",
+            "only terminals.pcsc.connection imports smartcard",
         ),
         ("actors/terminal.py", "import socket", "listener, transport and websocket touch sockets"),
         ("actors/listener.py", "import ssl", "only actors.tls and the client know TLS"),

@@ -11,10 +11,11 @@ from typing import Final
 
 from cryptography.hazmat.primitives import constant_time
 
-from protocol.chip.aes import KEY_BYTES, ZERO_IV, decrypt, encrypt
+from protocol.chip.aes import ZERO_IV
 from protocol.chip.apdu import MORE_FRAMES as SECOND_PART
 from protocol.chip.apdu import NATIVE_MORE, Exchange, ResponseApdu, ensure_done, native
 from protocol.chip.errors import NotAuthentic, exactly, number
+from protocol.chip.keys import ChipKey
 from protocol.chip.secure import IDENTIFIER_BYTES, RANDOM_BYTES, ReaderSession, session_keys
 
 AUTHENTICATE_FIRST: Final = 0x71
@@ -27,7 +28,7 @@ _FIRST_PROOF_BYTES: Final = IDENTIFIER_BYTES + RANDOM_BYTES + 2 * _CAPABILITIES_
 
 
 def authenticate_first(
-    key_number: int, key: bytes, reader_random: bytes
+    key_number: int, key: ChipKey, reader_random: bytes
 ) -> Exchange[ReaderSession]:
     """Begin a session: the card draws its identifier, and counting begins at zero.
 
@@ -36,7 +37,7 @@ def authenticate_first(
       NotAuthentic: the card does not know the key, or took other capabilities than were sent.
       Malformed: an answer of a wrong size.
     """
-    begin = _begin(key_number, key, reader_random) + _NO_CAPABILITIES
+    begin = _begin(key_number, reader_random) + _NO_CAPABILITIES
     challenge = yield native(AUTHENTICATE_FIRST, begin)
     card_random = _card_random(key, challenge)
     answer = yield native(SECOND_PART, _reply(key, reader_random, card_random))
@@ -49,7 +50,7 @@ def authenticate_first(
 
 
 def authenticate_again(
-    session: ReaderSession, key_number: int, key: bytes, reader_random: bytes
+    session: ReaderSession, key_number: int, key: ChipKey, reader_random: bytes
 ) -> Exchange[ReaderSession]:
     """Go on with another key: new session keys, and the identifier and the count stay.
 
@@ -59,7 +60,7 @@ def authenticate_again(
       SessionOver: the old session is over already.
       CardRefused, NotAuthentic, Malformed: as in the first authentication.
     """
-    begin = _begin(key_number, key, reader_random)
+    begin = _begin(key_number, reader_random)
     counter = session.hand_over()
     challenge = yield native(AUTHENTICATE_AGAIN, begin)
     card_random = _card_random(key, challenge)
@@ -73,26 +74,25 @@ def rotated(random: bytes) -> bytes:
     return random[1:] + random[:1]
 
 
-def _begin(key_number: int, key: bytes, reader_random: bytes) -> bytes:
-    exactly("the key", key, KEY_BYTES)
+def _begin(key_number: int, reader_random: bytes) -> bytes:
     exactly("the reader's random", reader_random, RANDOM_BYTES)
     return number("the number of the key", key_number, 1)
 
 
-def _card_random(key: bytes, challenge: ResponseApdu) -> bytes:
+def _card_random(key: ChipKey, challenge: ResponseApdu) -> bytes:
     if challenge.status != NATIVE_MORE:
         ensure_done(challenge.status)
         raise NotAuthentic("the card ends the authentication before it began")
-    return decrypt(key, ZERO_IV, exactly("the card's challenge", challenge.data, RANDOM_BYTES))
+    return key.decrypt(ZERO_IV, exactly("the card's challenge", challenge.data, RANDOM_BYTES))
 
 
-def _reply(key: bytes, reader_random: bytes, card_random: bytes) -> bytes:
-    return encrypt(key, ZERO_IV, reader_random + rotated(card_random))
+def _reply(key: ChipKey, reader_random: bytes, card_random: bytes) -> bytes:
+    return key.encrypt(ZERO_IV, reader_random + rotated(card_random))
 
 
-def _proof(key: bytes, answer: ResponseApdu, length: int) -> bytes:
+def _proof(key: ChipKey, answer: ResponseApdu, length: int) -> bytes:
     ensure_done(answer.status)
-    return decrypt(key, ZERO_IV, exactly("the card's proof", answer.data, length))
+    return key.decrypt(ZERO_IV, exactly("the card's proof", answer.data, length))
 
 
 def _check(proof: bytes, reader_random: bytes) -> None:

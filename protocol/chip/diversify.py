@@ -39,18 +39,30 @@ def diversified_key(master_key: bytes, diversification: bytes) -> bytes:
     Raises:
       Malformed: the input is empty or too long, or the key has another size.
     """
+    message = derivation_message(diversification, subkeys(master_key))
+    return encrypt(master_key, ZERO_IV, message)[BLOCK_BYTES:]
+
+
+def derivation_message(diversification: bytes, of_master: tuple[bytes, bytes]) -> bytes:
+    """Return the two blocks of which the second, enciphered in CBC, is the key of one card.
+
+    A master key that does not leave its hardware is asked for that; `of_master` are its subkeys.
+
+    Raises:
+      Malformed: the input is empty or too long.
+    """
     if not 1 <= len(diversification) <= INPUT_BYTES_MAX:
         raise Malformed(
             f"{len(diversification)} bytes to derive a key from, outside 1 to {INPUT_BYTES_MAX}"
         )
-    once, twice = subkeys(master_key)
+    once, twice = of_master
     message = _AES_128 + diversification
     last_key = once
     if len(message) < _WHOLE_BYTES:
         message, last_key = pad(message).ljust(_WHOLE_BYTES, b"\0"), twice
     first, last = message[:BLOCK_BYTES], message[BLOCK_BYTES:]
     masked = bytes(a ^ b for a, b in zip(last, last_key, strict=True))
-    return encrypt(master_key, ZERO_IV, first + masked)[BLOCK_BYTES:]
+    return first + masked
 
 
 def subkeys(key: bytes) -> tuple[bytes, bytes]:

@@ -18,7 +18,6 @@ from protocol.chip.aes import (
     KEY_BYTES,
     MAC_BYTES,
     ZERO_IV,
-    cmac,
     decrypt,
     encrypt,
     is_mac,
@@ -28,6 +27,7 @@ from protocol.chip.aes import (
 )
 from protocol.chip.apdu import Exchange, ensure_done, transmit
 from protocol.chip.errors import ChipError, NotAuthentic, SessionOver, exactly, number
+from protocol.chip.keys import ChipKey
 from protocol.chip.limits import COMMANDS_MAX
 
 IDENTIFIER_BYTES: Final = 4
@@ -57,7 +57,7 @@ class Command:
 
     ins: int
     header: bytes = b""
-    data: bytes = b""
+    data: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,13 @@ class SessionKeys:
         exactly("the session's key for MACs", self.mac, KEY_BYTES)
 
 
-def session_keys(key: bytes, reader_random: bytes, card_random: bytes) -> SessionKeys:
+def session_keys(key: ChipKey, reader_random: bytes, card_random: bytes) -> SessionKeys:
     """Derive a session's keys from the key that both sides know and what each has drawn."""
     mine = exactly("the reader's random", reader_random, RANDOM_BYTES)
     theirs = exactly("the card's random", card_random, RANDOM_BYTES)
     mixed = bytes(a ^ b for a, b in zip(mine[2:8], theirs[:6], strict=True))
     context = mine[:2] + mixed + theirs[6:] + mine[8:]
-    return SessionKeys(cmac(key, _ENCRYPTION_LABEL + context), cmac(key, _MAC_LABEL + context))
+    return SessionKeys(key.cmac(_ENCRYPTION_LABEL + context), key.cmac(_MAC_LABEL + context))
 
 
 def command_iv(keys: SessionKeys, identifier: bytes, counter: int) -> bytes:
@@ -191,6 +191,21 @@ class ReaderSession:
             self._over = str(error)
             raise
         return self.open_answer(data, status)
+
+    def run_last(self, command: Command, mode: Mode) -> Exchange[None]:
+        """Exchange the command that changes the session's own key, and so ends the session.
+
+        Its answer has no MAC: only an authentication with the new key shows that it was done.
+
+        Raises:
+          SessionOver, CardRefused: as above.
+          Malformed: the answer has data.
+        """
+        payload = self.protect(command, mode)
+        self._over = "its key was changed"
+        data, status = yield from transmit(command.ins, payload)
+        ensure_done(status)
+        exactly("the answer to the last command", data, 0)
 
     def _authentic(self, data: bytes, mode: Mode) -> bytes:
         if len(data) < MAC_BYTES:

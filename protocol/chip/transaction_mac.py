@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from protocol.chip.aes import BLOCK_BYTES, MAC_BYTES, ZERO_IV, cmac, decrypt, is_mac, truncated_mac
+from protocol.chip.aes import BLOCK_BYTES, MAC_BYTES, ZERO_IV, decrypt, is_mac, truncated_mac
 from protocol.chip.diversify import UID_BYTES
 from protocol.chip.errors import Malformed, exactly, number
+from protocol.chip.keys import ChipKey
 
 READER_BYTES: Final = 16
 COUNTER_BYTES: Final = 4
@@ -79,15 +80,15 @@ class TransactionKeys:
     encryption: bytes = field(repr=False)
 
 
-def transaction_keys(key: bytes, uid: bytes, counter: int) -> TransactionKeys:
+def transaction_keys(key: ChipKey, uid: bytes, counter: int) -> TransactionKeys:
     """Derive the keys of one commit from the card's key for it; `counter` counts this commit.
 
     Raises:
-      Malformed: the key, the UID or the counter has another size.
+      Malformed: the UID or the counter has another size.
     """
     context = number("the counter of commits", counter, COUNTER_BYTES)
     context += exactly("the UID", uid, UID_BYTES)
-    return TransactionKeys(cmac(key, _MAC_LABEL + context), cmac(key, _ENCRYPTION_LABEL + context))
+    return TransactionKeys(key.cmac(_MAC_LABEL + context), key.cmac(_ENCRYPTION_LABEL + context))
 
 
 def value_piece(command: ValueCommand, file_number: int, value: int) -> bytes:
@@ -127,13 +128,13 @@ def transaction_mac(keys: TransactionKeys, pieces: Iterable[bytes]) -> bytes:
     return truncated_mac(keys.mac, b"".join(pieces))
 
 
-def is_genuine(key: bytes, uid: bytes, committed: Committed, pieces: Iterable[bytes]) -> bool:
+def is_genuine(key: ChipKey, uid: bytes, committed: Committed, pieces: Iterable[bytes]) -> bool:
     """Tell whether the card with this UID and key did just this, in its commit of that count.
 
     The comparison takes the same time however much of the MAC fits.
 
     Raises:
-      Malformed: the key, the UID or the counter has another size.
+      Malformed: the UID or the counter has another size.
     """
     keys = transaction_keys(key, uid, committed.counter)
     return is_mac(committed.mac, keys.mac, b"".join(pieces))

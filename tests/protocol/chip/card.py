@@ -7,6 +7,7 @@ from typing import TypeVar
 from protocol.chip.aes import ZERO_IV, decrypt, encrypt, is_mac, pad, truncated_mac, unpad
 from protocol.chip.apdu import CommandApdu, Exchange, ResponseApdu
 from protocol.chip.authentication import rotated
+from protocol.chip.keys import SoftwareKey
 from protocol.chip.secure import (
     Mode,
     ReaderSession,
@@ -62,7 +63,7 @@ class Card:
         if told[16:] != rotated(self.card_random):
             self.keys = None
             return ResponseApdu(b"", WRONG_KEY)
-        self.keys = session_keys(self.key, reader_random, self.card_random)
+        self.keys = session_keys(SoftwareKey(self.key), reader_random, self.card_random)
         proof = rotated(reader_random)
         if begun == 0x71:
             self.counter = 0

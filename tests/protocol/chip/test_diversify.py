@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.chip.aes import cmac
-from protocol.chip.diversify import diversified_key, input_of_card, subkeys
+from protocol.chip.aes import BLOCK_BYTES, ZERO_IV, cmac, encrypt
+from protocol.chip.diversify import derivation_message, diversified_key, input_of_card, subkeys
 from protocol.chip.errors import Malformed
 from tests.protocol.chip.vectors import vectors
 
@@ -52,6 +52,26 @@ def test_a_short_input_gives_another_key_than_a_plain_cmac(
 @given(KEYS, st.sets(st.binary(min_size=1, max_size=31), min_size=2, max_size=4))
 def test_no_two_cards_have_the_same_key(key: bytes, inputs: set[bytes]) -> None:
     assert len({diversified_key(key, given) for given in inputs}) == len(inputs)
+
+
+@given(KEYS, st.binary(min_size=1, max_size=31))
+def test_a_master_key_that_stays_where_it_is_comes_to_the_same_key(
+    master: bytes, diversification: bytes
+) -> None:
+    message = derivation_message(diversification, subkeys(master))
+    assert len(message) == 2 * BLOCK_BYTES
+    enciphered = encrypt(master, ZERO_IV, message)
+    assert enciphered[BLOCK_BYTES:] == diversified_key(master, diversification)
+    between = encrypt(master, ZERO_IV, message[:BLOCK_BYTES])
+    assert encrypt(master, between, message[BLOCK_BYTES:]) == enciphered[BLOCK_BYTES:]
+
+
+@given(KEYS, KEYS, st.binary(min_size=1, max_size=31))
+def test_the_first_block_is_the_same_under_every_master_key(
+    one: bytes, other: bytes, diversification: bytes
+) -> None:
+    messages = [derivation_message(diversification, subkeys(key)) for key in (one, other)]
+    assert messages[0][:BLOCK_BYTES] == messages[1][:BLOCK_BYTES]
 
 
 def test_wrong_sizes_are_named() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocol.chip.apdu import ResponseApdu, native
 from protocol.chip.authentication import authenticate_first
 from protocol.chip.errors import CardRefused, Malformed, NotAuthentic, SessionOver
+from protocol.chip.keys import SoftwareKey
 from protocol.chip.limits import COMMANDS_MAX
 from protocol.chip.secure import (
     Command,
@@ -24,7 +25,7 @@ from protocol.chip.secure import (
 from tests.protocol.chip.card import Card, feed, same, talk
 from tests.protocol.chip.vectors import Vector, vectors
 
-KEY, MINE, THEIRS = bytes(16), bytes(range(16)), bytes(range(16, 32))
+KEY, MINE, THEIRS = SoftwareKey(bytes(16)), bytes(range(16)), bytes(range(16, 32))
 IDENTIFIER = b"\x01\x02\x03\x04"
 PROTECTED = st.sampled_from([Mode.MAC, Mode.FULL])
 NO_KEYS = SessionKeys(bytes(16), bytes(16))
@@ -54,7 +55,7 @@ STEPS = st.builds(
 
 
 def begun() -> tuple[Card, ReaderSession]:
-    card = Card(KEY, THEIRS, IDENTIFIER)
+    card = Card(KEY.raw, THEIRS, IDENTIFIER)
     return card, talk(card, authenticate_first(0, KEY, MINE))
 
 
@@ -76,7 +77,9 @@ def keys_of(vector: Vector) -> SessionKeys:
 
 def test_every_published_pair_of_session_keys_is_derived() -> None:
     for vector in vectors("ev2_session_keys", 5):
-        keys = session_keys(vector.given("key"), vector.given("rnd_a"), vector.given("rnd_b"))
+        keys = session_keys(
+            SoftwareKey(vector.given("key")), vector.given("rnd_a"), vector.given("rnd_b")
+        )
         assert keys.encryption == vector.due("ses_auth_enc_key"), vector.id
         assert keys.mac == vector.due("ses_auth_mac_key"), vector.id
 
@@ -226,6 +229,38 @@ def test_frames_out_of_step_end_the_session() -> None:
     session = ReaderSession(NO_KEYS, IDENTIFIER)
     with pytest.raises(Malformed, match="6700 is no status"):
         feed(session.run(Command(0x51), Mode.MAC), ResponseApdu(b"", 0x6700))
+    assert session.is_over
+
+
+def own_key_changed() -> tuple[ReaderSession, Command, bytes]:
+    """Return a session, the published change of its key, and the frame that is sent for it."""
+    (vector,) = (found for found in vectors("ev2_command", 25) if found.id == OWN_KEY_CHANGED)
+    session = ReaderSession(keys_of(vector), vector.given("ti"), vector.count("cmd_ctr"))
+    command = Command(0xC4, vector.given("cmd_header"), vector.given("cmd_data"))
+    return session, command, vector.due("c_apdu")
+
+
+def test_a_session_ends_with_the_change_of_its_own_key() -> None:
+    session, command, frame = own_key_changed()
+    sent, _ = feed(session.run_last(command, Mode.FULL), ResponseApdu(b"", 0x9100))
+    assert [apdu.encode() for apdu in sent] == [frame]
+    with pytest.raises(SessionOver, match="over: its key was changed"):
+        session.protect(Command(0x51), Mode.MAC)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (ResponseApdu(b"", 0x911E), CardRefused, "integrity error"),
+        (ResponseApdu(bytes(8), 0x9100), Malformed, "the answer to the last command has 8 bytes"),
+    ],
+)
+def test_a_change_of_its_own_key_that_failed_ends_the_session_too(
+    answer: ResponseApdu, error: type[Exception], said: str
+) -> None:
+    session, command, _ = own_key_changed()
+    with pytest.raises(error, match=said):
+        feed(session.run_last(command, Mode.FULL), answer)
     assert session.is_over
 
 

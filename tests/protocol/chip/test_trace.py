@@ -11,6 +11,7 @@ from typing import Final
 
 from protocol.chip.apdu import CommandApdu, Exchange, ResponseApdu
 from protocol.chip.authentication import authenticate_first
+from protocol.chip.keys import SoftwareKey
 from protocol.chip.secure import Command, Mode
 from protocol.chip.transaction_mac import (
     Committed,
@@ -22,9 +23,9 @@ from protocol.chip.transaction_mac import (
     transaction_keys,
 )
 
-KEY: Final = bytes.fromhex("01234567890123456789012345678901")
+KEY: Final = SoftwareKey(bytes.fromhex("01234567890123456789012345678901"))
 DRAWN: Final = bytes.fromhex("A567D39787A1C05400F46613985411A5")
-MAC_KEY: Final = bytes.fromhex("F7D23E0C44AFADE542BFDF2DC5C6AE02")
+MAC_KEY: Final = SoftwareKey(bytes.fromhex("F7D23E0C44AFADE542BFDF2DC5C6AE02"))
 UID: Final = bytes.fromhex("04DE5F1EACC040")
 RECORD: Final = bytes.fromhex("11223344556677889900112233445566")
 READER: Final = bytes.fromhex("28BF1982BE086FBC60A22DAEB66613EE")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from protocol.chip.aes import ZERO_IV, cmac, encrypt
 from protocol.chip.errors import Malformed
+from protocol.chip.keys import SoftwareKey
 from protocol.chip.transaction_mac import (
     Committed,
     DataCommand,
@@ -24,7 +25,7 @@ from protocol.chip.transaction_mac import (
 )
 from tests.protocol.chip.vectors import Vector, hexed, vectors
 
-KEY = bytes.fromhex("F7D23E0C44AFADE542BFDF2DC5C6AE02")
+KEY = SoftwareKey(bytes.fromhex("F7D23E0C44AFADE542BFDF2DC5C6AE02"))
 UID = bytes.fromhex("04DE5F1EACC040")
 READER = bytes.fromhex("28BF1982BE086FBC60A22DAEB66613EE")
 ENCRYPTED = bytes.fromhex("A1963F1BB9FC916A8B15B2DC58002531")
@@ -32,6 +33,7 @@ RECORD = bytes.fromhex("11223344556677889900112233445566")
 """Of a real chip: NXP AN12343, table 32 and pages 83 to 84."""
 
 BLOCKS = st.binary(min_size=16, max_size=16)
+KEYS = st.builds(SoftwareKey, BLOCKS)
 VALUE_PIECES = st.builds(
     value_piece, st.sampled_from(ValueCommand), st.integers(0, 31), st.integers(0, 2**31 - 1)
 )
@@ -53,7 +55,9 @@ def keys_of(vector: Vector) -> TransactionKeys:
     if "ses_tm_mac_key" in vector.inputs:
         return TransactionKeys(vector.given("ses_tm_mac_key"), bytes(16))
     return transaction_keys(
-        vector.given("app_transaction_mac_key"), vector.given("uid"), counter_of(vector)
+        SoftwareKey(vector.given("app_transaction_mac_key")),
+        vector.given("uid"),
+        counter_of(vector),
     )
 
 
@@ -85,8 +89,8 @@ def test_every_published_transaction_is_genuine() -> None:
         assert keys.encryption == vector.due("ses_tm_enc_key")
         assert cmac(keys.mac, b"".join(pieces)) == vector.due("cmac")
         committed = Committed.decode(vector.given("tmc") + vector.due("tmv"))
-        key, uid = vector.given("app_transaction_mac_key"), vector.given("uid")
-        assert is_genuine(key, uid, committed, pieces)
+        key = SoftwareKey(vector.given("app_transaction_mac_key"))
+        assert is_genuine(key, vector.given("uid"), committed, pieces)
 
 
 def test_every_published_pair_of_keys_is_derived() -> None:
@@ -149,21 +153,23 @@ def test_each_command_adds_its_piece(piece: bytes, written: str) -> None:
     assert piece.hex().upper() == written
 
 
-@given(BLOCKS, PIECES, st.integers(1, 2**32 - 1), st.integers(0))
+@given(KEYS, PIECES, st.integers(1, 2**32 - 1), st.integers(0))
 def test_no_flipped_bit_of_what_was_done_is_taken_for_genuine(
-    key: bytes, pieces: list[bytes], counter: int, bit: int
+    key: SoftwareKey, pieces: list[bytes], counter: int, bit: int
 ) -> None:
     mac = transaction_mac(transaction_keys(key, UID, counter), pieces)
     assert is_genuine(key, UID, Committed(counter, mac), pieces)
-    told = key + UID + counter.to_bytes(4, "little") + mac + b"".join(pieces)
+    told = key.raw + UID + counter.to_bytes(4, "little") + mac + b"".join(pieces)
     wrong = int.from_bytes(told, "big") ^ 1 << bit % (8 * len(told))
     raw = wrong.to_bytes(len(told), "big")
-    assert not is_genuine(raw[:16], raw[16:23], Committed.decode(raw[23:35]), [raw[35:]])
+    assert not is_genuine(
+        SoftwareKey(raw[:16]), raw[16:23], Committed.decode(raw[23:35]), [raw[35:]]
+    )
 
 
-@given(BLOCKS, st.lists(VALUE_PIECES, min_size=2, max_size=5, unique=True), st.data())
+@given(KEYS, st.lists(VALUE_PIECES, min_size=2, max_size=5, unique=True), st.data())
 def test_commands_left_out_or_out_of_order_are_found(
-    key: bytes, pieces: list[bytes], data: st.DataObject
+    key: SoftwareKey, pieces: list[bytes], data: st.DataObject
 ) -> None:
     committed = Committed(1, transaction_mac(transaction_keys(key, UID, 1), pieces))
     other = data.draw(st.permutations(pieces))
@@ -172,9 +178,9 @@ def test_commands_left_out_or_out_of_order_are_found(
     assert not is_genuine(key, UID, committed, [*pieces, pieces[0]])
 
 
-@given(BLOCKS, BLOCKS, st.integers(1, 2**32 - 1))
+@given(KEYS, BLOCKS, st.integers(1, 2**32 - 1))
 def test_the_reader_before_is_known_from_what_the_card_enciphered(
-    key: bytes, reader: bytes, counter: int
+    key: SoftwareKey, reader: bytes, counter: int
 ) -> None:
     keys = transaction_keys(key, UID, counter)
     assert previous_reader(keys, encrypt(keys.encryption, ZERO_IV, reader)) == reader
