@@ -23,12 +23,16 @@ from actors.shard import Shard
 from engine.advance import card_of
 from engine.explaining.explanation import explain
 from engine.fares.state import Kept
+from engine.seen import Seen
 from engine.transaction import Entry
 from protocol.errors import QueryCode
+from protocol.limits import ROWS_MAX
 from protocol.messages import (
     AnswerBody,
     Balance,
     BalanceOf,
+    ChipFound,
+    ChipOf,
     DryRun,
     Explain,
     Explanation,
@@ -37,6 +41,8 @@ from protocol.messages import (
     Found,
     Query,
     Question,
+    Shift,
+    ShiftOf,
     Statement,
     StatementLine,
     StatementOf,
@@ -44,6 +50,7 @@ from protocol.messages import (
     Trial,
 )
 from storage.history import Statement as StatementFound
+from storage.shifts import shift_of
 from storage.trail import taps_before
 
 _QUESTIONS = "questions"
@@ -173,6 +180,10 @@ class Desk:
             return await self._explain(shard, question)
         if isinstance(question, StatementOf):
             return await self._statement(shard, question)
+        if isinstance(question, ChipOf):
+            return await self._chip(shard, question)
+        if isinstance(question, ShiftOf):
+            return await self._shift(shard, question)
         if isinstance(question, FleetQuestion):
             return await self._fleet.answer(shard, question)
         if question.position is None and question.at_ms is None:
@@ -196,6 +207,40 @@ class Desk:
             return _come_again(limits.BUSY_RETRY_MS)
         entry: Entry = await self._offload(lambda: shard.store.journal.entry_at(position))
         return Found(position, entry)
+
+    async def _chip(self, shard: Shard, question: ChipOf) -> AnswerBody:
+        book, position = shard.book, shard.book.position
+        uid = question.uid
+        if uid is None:
+            card = book.cards.get(question.card)
+            uid = card.chip.uid if card is not None else b""
+        counts = book.chips.get(uid) if uid else None
+        if not await shard.wait_durable(position):
+            return _come_again(limits.BUSY_RETRY_MS)
+        if counts is None:
+            field = "card" if question.uid is None else "uid"
+            return _not_found(f"query.question.{field}", "no chip is known there")
+        seen = counts.seen
+        return ChipFound(uid, counts.card, seen.high, seen.missing, seen.gaps, position)
+
+    async def _shift(self, shard: Shard, question: ShiftOf) -> AnswerBody:
+        terminal, first, last = question.terminal, question.first, question.last
+        seen = shard.book.terminals.get(terminal) or Seen()
+        find, journal = shard.store.position_finder(terminal), shard.store.journal
+        if not await shard.wait_durable(shard.book.position):
+            return _come_again(limits.BUSY_RETRY_MS)
+        found = await self._offload(lambda: shift_of(journal, seen, find, first, last))
+        told = (question.taken_rp, question.added_rp)
+        complete = not found.missing and (found.taken_rp, found.added_rp) == told
+        return Shift(
+            complete,
+            found.count,
+            found.taken_rp,
+            found.added_rp,
+            found.unproved,
+            found.missing,
+            found.gaps[:ROWS_MAX],
+        )
 
     async def _explain(self, shard: Shard, question: Explain) -> AnswerBody:
         position = shard.store.position_of(question.terminal, question.counter)

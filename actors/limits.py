@@ -35,6 +35,16 @@ OLD_BLOCK_ENTRIES: Final = 16
 RESTART_RETRY_MS: Final = 2_000
 """When to come again while the shard is opened anew; most will have to reconnect for it."""
 
+KEYS_RETRY_MS: Final = 5_000
+"""While the keys of the cards cannot be used, advices wait with their terminals."""
+
+PROOF_TIME_SLACK_S: Final = 300
+"""How far the time that a terminal tells may be from the one that it wrote on the chip: it may have
+learnt the node's clock in between. As much as it may be ahead of that."""
+
+CHIP_KEYS_KEPT: Final = 100_000
+"""Keys of cards kept for their next proof, some 300 bytes each: the cards of a busy hour."""
+
 QUARANTINE_RETRY_MS: Final = 60_000
 """A card whose handler failed waits for an engineer."""
 

@@ -22,6 +22,7 @@ from msgspec import Struct
 from actors import limits
 from actors.allowance import Allowance
 from actors.errors import ShardBroken
+from actors.proofs import ProofJudge
 from actors.runtime.trace import MailboxTrace, reason_of
 from engine.decisions import decide
 from engine.errors import Reason
@@ -30,6 +31,7 @@ from engine.moment import Moment, moment
 from engine.resend import difference
 from engine.seen import Seen
 from engine.transaction import Entry, Transaction
+from protocol.chip.keys import KeyStoreFailed
 from protocol.errors import BusyReason
 from protocol.messages import Outcome
 from storage.shard_store import ShardStore
@@ -82,6 +84,7 @@ class Shard:
       now_ms: the host's clock, milliseconds since 1970.
       law: what decisions are made by.
       clock: seconds, for the age of what waits.
+      judge: of the proofs of advices; None: they are posted whatever they hold.
 
     Attributes:
       durable_position: where the first entry stands that is not on disk yet.
@@ -99,6 +102,7 @@ class Shard:
         now_ms: Callable[[], int],
         law: Law,
         clock: Callable[[], float] = trio.current_time,
+        judge: ProofJudge | None = None,
     ) -> None:
         self.store = store
         self.book = store.book
@@ -110,6 +114,7 @@ class Shard:
         self._now_ms = now_ms
         self.law = law
         self._clock = clock
+        self._judge = judge
         self._open = OpenBlock(store.book.position)
         self._committing: OpenBlock | None = None
         self._durable = trio.Event()
@@ -174,6 +179,8 @@ class Shard:
             book.apply(entry)
             if entry.exceptions:
                 self.store.note_exception(book.position - 1, entry.exceptions)
+                if self._judge is not None and entry.unproved:
+                    self._judge.watch(entry)
             entries.append(entry)
             self._open.entries.append(entry)
         if entries:
@@ -202,7 +209,11 @@ class Shard:
         if card in self.quarantine:
             return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
         try:
-            return decide(self.book, now, terminal, transaction)
+            judge = self._judge
+            chip = None if judge is None else judge.judge(terminal, transaction)
+            return decide(self.book, now, terminal, transaction, chip)
+        except KeyStoreFailed:
+            return _busy(transaction, BusyReason.KEYS_UNAVAILABLE, limits.KEYS_RETRY_MS)
         except _ReadLater:
             return _busy(transaction, BusyReason.OVERLOAD, limits.BUSY_RETRY_MS)
         except Exception as failure:

@@ -35,6 +35,7 @@ from actors.fleet.answers import FleetDesk
 from actors.fleet.fleet import Fleet
 from actors.keys import Keys, LatestTime
 from actors.listener import Listener, ListeningSocket
+from actors.proofs import ProofJudge
 from actors.runtime import (
     ChildSpec,
     Intensity,
@@ -84,6 +85,7 @@ class NodeTree:
       report: takes what supervisors report.
       note: takes one line for the operator.
       certificates: what the listener shows; without them nothing is encrypted.
+      judge: of the proofs of advices; without one they are posted whatever they hold.
     """
 
     def __init__(  # noqa: PLR0913 - all that a node is made of
@@ -98,9 +100,11 @@ class NodeTree:
         report: Reporter,
         note: Callable[[str], None],
         certificates: Certificates | None = None,
+        judge: ProofJudge | None = None,
     ) -> None:
         self._stores = stores
         self._law = law
+        self._judge = judge
         self._seams = seams
         self._report = report
         self._note = note
@@ -170,7 +174,9 @@ class NodeTree:
     async def _run_shard(self, life: Life) -> None:
         with ExitStack() as held:
             store = await self._seams.offload(partial(held.enter_context, self._stores.shard()))
-            shard = self._shard = Shard(store, now_ms=self._seams.now_ms, law=self._law)
+            shard = self._shard = Shard(
+                store, now_ms=self._seams.now_ms, law=self._law, judge=self._judge
+            )
             committer = Committer(shard, offload=self._seams.offload, report=self._note)
             checkpointer = Checkpointer(shard, offload=self._seams.offload, report=self._note)
             # A life of these is a life of the shard: what they had in memory is not durable, so

@@ -8,7 +8,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from engine.accounts import MERCHANT_PAYABLE, OPERATOR_REVENUE, Postings, card_in
+from engine.calendar import day_of
 from engine.card import Card, CardStatus, Granted, HeldAmount
+from engine.chips import CardChip
 from engine.fares.kept import with_entry
 from engine.purses import (
     EMPTY,
@@ -122,7 +124,10 @@ def advance(card: Card | None, entry: Entry, position: int) -> Card:
         card.grants,
         card.kept if entry.rating is None else with_entry(card.kept, entry, entry.rating),
         card.tally if entry.tally is None else entry.tally,
+        card.chip,
     )
+    if entry.chip is not None and entry.unproved:
+        after = _doubted(after, entry)
     change = _CHANGES.get(type(entry.intent))
     return after if change is None or entry.reason else change(after, entry)
 
@@ -155,6 +160,7 @@ def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Car
         holds=old.holds,
         grants=old.grants,
         tally=old.tally,
+        chip=CardChip(intent.chip or b""),
     )
     if known is not None:
         main = joined(fresh.main, known.main, entry.decided_ms)
@@ -167,6 +173,15 @@ def successor(old: Card, known: Card | None, entry: Entry, position: int) -> Car
     return replace(fresh, main=main, programmes=moved)
 
 
+def _doubted(card: Card, entry: Entry) -> Card:
+    """Return the card after an advice that no chip has proved."""
+    assert entry.chip is not None
+    day = day_of(entry.decided_ms)
+    chip = CardChip(card.chip.uid, day, card.chip.unproved_on(day) + 1)
+    status = CardStatus.BLOCKED if entry.chip.blocks else card.status
+    return replace(card, chip=chip, status=status)
+
+
 def _issued(card: Card, entry: Entry) -> Card:
     intent = entry.intent
     assert isinstance(intent, Issue)
@@ -176,6 +191,7 @@ def _issued(card: Card, entry: Entry) -> Card:
         bank=intent.bank,
         status=CardStatus.ACTIVE,
         registered=intent.registered,
+        chip=replace(card.chip, uid=intent.chip or b""),
     )
 
 

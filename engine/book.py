@@ -12,8 +12,9 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 from engine.accounts import ALL_CARDS, PURSE_KINDS, AccountKind, is_name
 from engine.advance import RETURNS, advance, card_of, successor
 from engine.card import Card
+from engine.chips import ChipCounts, ChipFinding
 from engine.seen import Seen
-from engine.transaction import Entry, Grant, Refund, Replace, Reversal
+from engine.transaction import Entry, Grant, Issue, Refund, Replace, Reversal
 
 K_contra = TypeVar("K_contra", contravariant=True)
 V = TypeVar("V")
@@ -40,7 +41,7 @@ class Table(Protocol[K_contra, V]):
         ...
 
 
-_WIDER: Final = RETURNS | {Replace, Grant}
+_WIDER: Final = RETURNS | {Replace, Grant, Issue}
 """Intents that change more than their own card and the accounts."""
 
 
@@ -63,19 +64,21 @@ class Book:
       returned: rupiah given back so far of a transaction, by its identity.
       holders: the card on which a person was last granted a programme, by `holder_key`. What is
         left of that grant, the card tells.
+      chips: what was taken of each chip, by its UID.
       accounts: balances; the purses stand in them as a total only.
       position: where the next entry goes.
       decided_ms: the host's clock at the newest entry.
       find_entry: looks up an earlier transaction, for those that refer to one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a shard is made of
         self,
         *,
         cards: Table[str, Card],
         terminals: Table[str, Seen],
         returned: Table[TransactionId, int],
         holders: Table[str, str],
+        chips: Table[bytes, ChipCounts],
         accounts: Accounts,
         find_entry: FindEntry,
         position: int = 0,
@@ -85,6 +88,7 @@ class Book:
         self.terminals = terminals
         self.returned = returned
         self.holders = holders
+        self.chips = chips
         self.accounts = accounts
         self.find_entry = find_entry
         self.position = position
@@ -109,6 +113,8 @@ class Book:
             cards[name] = advance(None, entry, position)
         if not entry.reason and type(entry.intent) in _WIDER:
             self._apply_wider(entry, card, position)
+        if entry.chip is not None and not entry.unproved:
+            self._take_count(entry.chip)
         self.position = position + 1
         self.decided_ms = entry.decided_ms
 
@@ -129,12 +135,23 @@ class Book:
             known = self.cards.get(intent.new_card)
             self.cards[intent.new_card] = successor(card, known, entry, position)
             self._hand_on_grants(card, intent.new_card)
+            self._bind(intent.chip, intent.new_card)
+        if isinstance(intent, Issue):
+            self._bind(intent.chip, intent.card)
         if isinstance(intent, Grant):
             self.holders[holder_key(intent.programme, intent.holder)] = intent.card
         if isinstance(intent, Reversal | Refund):
             original = (intent.terminal, intent.counter)
             returned_rp = self.returned.get(original) or 0
             self.returned[original] = returned_rp + volume_rp(entry)
+
+    def _bind(self, uid: bytes | None, card: str) -> None:
+        if uid:
+            self.chips[uid] = ChipCounts(card, (self.chips.get(uid) or ChipCounts()).seen)
+
+    def _take_count(self, chip: ChipFinding) -> None:
+        counts = self.chips.get(chip.uid) or ChipCounts()
+        self.chips[chip.uid] = counts.with_count(chip.counter)
 
     def _hand_on_grants(self, card: Card, new_card: str) -> None:
         for granted in card.grants:

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from engine.chips import CardChip
 from engine.fares.state import NO_TAPS, Kept
 from engine.tally import NOTHING, Tally
 from engine.transaction import MediumName
@@ -100,6 +101,7 @@ class Card(Struct, frozen=True, array_like=True, gc=False):
     grants: tuple[Granted, ...] = ()
     kept: Kept = NO_TAPS
     tally: Tally = NOTHING
+    chip: CardChip = CardChip()
 
     def purse(self, programme: str) -> Purse | None:
         """Return the purse of a programme, or the card's own for the empty name."""

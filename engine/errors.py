@@ -46,7 +46,9 @@ class Reason(StrEnum):
     CARD_REPLACED = "card_replaced"
     CARD_UNKNOWN = "card_unknown"  # no card of this name was issued
     CASH_LIMIT = "cash_limit"  # more than may be taken in cash in a month
+    CHIP_MISMATCH = "chip_mismatch"  # the chip is not that of the card
     CLOCK_AHEAD = "clock_ahead"  # it says that it happens later than now
+    CLOCK_CORRECTED = "clock_corrected"  # the chip was told another time, by a clock that was wrong
     DAY_LIMIT = "day_limit"  # more than may be spent in a day
     FARE_UNKNOWN = "fare_unknown"  # no rule says what a ride of this service costs
     FEE_TOO_HIGH = "fee_too_high"  # a top-up costs more than the rule allows
@@ -77,6 +79,9 @@ class Reason(StrEnum):
     PLACE_UNKNOWN = "place_unknown"  # the fare of the service does not know this place
     PRICE_DIFFERS = "price_differs"  # the programme has another price for these goods
     PROGRAMME_UNKNOWN = "programme_unknown"  # no programme of this name gives anything today
+    PROOF_FORGED = "proof_forged"  # no chip did this, or not for this terminal
+    PROOF_REPEATED = "proof_repeated"  # this count of the chip was taken before
+    PROOF_UNREADABLE = "proof_unreadable"  # no proof, or of a key that the node does not have
     PURSE_LIMIT = "purse_limit"  # no room for another purse on the card
     PURSE_UNKNOWN = "purse_unknown"  # the card has no purse of this programme
     QUOTA_USED = "quota_used"  # more of these goods than there is for one in a month

@@ -22,8 +22,15 @@ NAME_LENGTH_MAX: Final = 64
 TEXT_LENGTH_MAX: Final = 200
 """Reasons written by officers."""
 
-PROOF_BYTES_MAX: Final = 64
-"""A chip's transaction proof: counter, value and a MAC of 8 to 16 bytes."""
+PROOF_BYTES_MAX: Final = 96
+"""A chip's transaction proof: what was read before, what was written, and its MAC; 73 bytes."""
+
+CHIP_UID_BYTES_MAX: Final = 10
+"""The longest identifier of a contactless chip there is (ISO/IEC 14443-3)."""
+
+GAPS_PER_CHIP_MAX: Final = 64
+"""Ranges of missing counts remembered for one chip; each is a terminal that was lost before it
+told of a tap, or is still to tell of it."""
 
 GROUP_PARTS_MAX: Final = 8
 """Fare, subsidy, and shares of up to six operators."""

@@ -22,6 +22,11 @@ class Seen(Struct, frozen=True, array_like=True, gc=False):
     high: int = 0
     gaps: tuple[Gap, ...] = ()
 
+    @property
+    def missing(self) -> int:
+        """How many counters below the highest were not seen."""
+        return sum(last - first + 1 for first, last in self.gaps)
+
     def has(self, counter: int) -> bool:
         """Tell whether a counter was seen."""
         return counter <= self.high and self._gap_of(counter) is None

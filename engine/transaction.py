@@ -6,8 +6,9 @@ was decided about it; entries are never changed.
 
 A payment that carries a `proof` is an advice: money has moved on a chip, and the host must record
 it even if it dislikes it. What has no place in the books (a name that no account can have, one
-purse too many, a second card in a group) is posted to suspense. A payment without a proof is an
-authorisation, which may be refused. So may everything else.
+purse too many, a second card in a group) is posted to suspense. So is all of an advice whose proof
+was looked into and is none: that a terminal claims it is known, and nothing else. A payment without
+a proof is an authorisation, which may be refused. So may everything else.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from msgspec import Meta, Struct
 
 from engine import limits
 from engine.accounts import AccountKind, Posting
+from engine.chips import UNPROVED, ChipFinding
 from engine.errors import Reason
 from engine.fares.state import Direction, Rating
 from engine.tally import Tally
@@ -31,6 +33,7 @@ AccountOwner = Annotated[str, Meta(min_length=1, max_length=2 * limits.NAME_LENG
 """A name, or a card and a programme with a stroke between them."""
 Text = Annotated[str, Meta(min_length=1, max_length=limits.TEXT_LENGTH_MAX)]
 Proof = Annotated[bytes, Meta(min_length=1, max_length=limits.PROOF_BYTES_MAX)]
+ChipUid = Annotated[bytes, Meta(min_length=1, max_length=limits.CHIP_UID_BYTES_MAX)]
 Counter = Annotated[int, Meta(ge=1, le=limits.COUNTER_MAX)]
 TimeMs = Annotated[int, Meta(ge=0, le=limits.TIME_MS_MAX)]
 Day = Annotated[int, Meta(ge=0, le=limits.DAY_MAX)]
@@ -198,12 +201,16 @@ class Adjustment(_Intent, frozen=True, tag="adjustment"):
 
 
 class Issue(_Intent, frozen=True, tag="issue"):
-    """A card comes into being; one that advices told of already keeps what they moved."""
+    """A card comes into being; one that advices told of already keeps what they moved.
+
+    With a `chip` its advices may come from no other one.
+    """
 
     card: Name
     medium: MediumName
     bank: Name
     registered: bool = False
+    chip: ChipUid | None = None
 
 
 class Block(_Intent, frozen=True, tag="block"):
@@ -223,11 +230,12 @@ class Unblock(_Intent, frozen=True, tag="unblock"):
 class Replace(_Intent, frozen=True, tag="replace"):
     """A new card takes over all money, debts and holds of an old one, which ends.
 
-    One that advices told of already keeps what they moved.
+    One that advices told of already keeps what they moved. `chip` is that of the new card.
     """
 
     card: Name
     new_card: Name
+    chip: ChipUid | None = None
 
 
 class Close(_Intent, frozen=True, tag="close"):
@@ -366,6 +374,7 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
       rating: where the card's rides stand after a tap that was rated, and all later ones.
       middle: where they stand after the older half of the taps that are kept, if that changed.
       tally: what the card has had of programmes afterwards, where that changed.
+      chip: what was found of the proof of an advice; None where there is none, or nobody looked.
     """
 
     terminal: Name
@@ -383,8 +392,14 @@ class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_field
     rating: Rating | None = None
     middle: Rating | None = None
     tally: Tally | None = None
+    chip: ChipFinding | None = None
 
     @property
     def posted(self) -> bool:
         """Whether the transaction took effect."""
         return not self.reason
+
+    @property
+    def unproved(self) -> bool:
+        """Whether it is an advice that no chip has proved: what it tells moved nothing."""
+        return self.chip is not None and not UNPROVED.isdisjoint(self.exceptions)

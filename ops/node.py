@@ -23,6 +23,7 @@ from actors import limits
 from actors.certificates import Certificates
 from actors.errors import ShardBroken
 from actors.listener import open_listening_socket
+from actors.proofs import ProofJudge
 from actors.runtime import Escalation, Event, Report
 from actors.seams import Seams
 from actors.tree import NodeTree, Stores
@@ -30,6 +31,7 @@ from engine.keys import Role
 from engine.law import Law
 from ops.open_files import allow_files
 from ops.tls_files import TlsFiles
+from protocol.chip.keys import CardKeys
 from protocol.redaction import pseudonyms
 from protocol.session import EnrolledKey
 from storage.errors import StorageError
@@ -87,7 +89,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def run_node(
+async def run_node(  # noqa: PLR0913 - one for each option of `serve`
     data: Path,
     host: str,
     port: int,
@@ -96,18 +98,20 @@ async def run_node(
     on_listening: Callable[[Listening], None],
     law: Law,
     tls: TlsFiles | None = None,
+    card_keys: CardKeys | None = None,
     clock_ms: Callable[[], int] = now_ms,
 ) -> None:
     """Run a node on a data folder until SIGTERM or SIGINT.
 
     Args:
       data: the folder; it is made if there is none.
-      host: address to listen on.
-      port: 0 takes a free one.
+      host: where to listen.
+      port: of it; 0 takes a free one.
       dev: enrol unknown keys at first use.
       on_listening: called once terminals can connect.
       law: what decisions are made by.
       tls: the files of its certificate; without them nothing is encrypted.
+      card_keys: by which proofs of advices are judged; without them all advices are believed.
       clock_ms: its clock.
 
     Raises:
@@ -118,9 +122,7 @@ async def run_node(
     """
     _allow_connections()
     seams = Seams(clock_ms, partial(os.urandom, 32), random.SystemRandom().random)
-    certificates = None
-    if tls is not None:
-        certificates = Certificates(tls, offload=seams.offload, note=log.warning)
+    certificates = _certificates(tls, seams)
     with ExitStack() as held:
         folder = held.enter_context(DataFolder.open(data, create=True))
         store = LmdbStore(folder.keys, tables=KEYS_TABLES, remedy=KEYS_REMEDY)
@@ -137,6 +139,7 @@ async def run_node(
             report=_report,
             note=log.warning,
             certificates=certificates,
+            judge=_judge(card_keys),
         )
         with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with tree.supervisor.running():
@@ -144,6 +147,14 @@ async def run_node(
                 on_listening(_listening(tree, "wss" if tls else "ws", listening.getsockname()))
                 await anext(signals)
                 log.info("stopping: answers first, then the last checkpoint")
+
+
+def _certificates(tls: TlsFiles | None, seams: Seams) -> Certificates | None:
+    return None if tls is None else Certificates(tls, offload=seams.offload, note=log.warning)
+
+
+def _judge(card_keys: CardKeys | None) -> ProofJudge | None:
+    return None if card_keys is None else ProofJudge(card_keys, note=log.warning)
 
 
 def _allow_connections() -> None:

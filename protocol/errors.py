@@ -118,6 +118,7 @@ class BusyReason(StrEnum):
     STORAGE_FULL = "storage_full"
     TOO_MANY_GAPS = "too_many_gaps"
     RESTARTING = "restarting"
+    KEYS_UNAVAILABLE = "keys_unavailable"
 
 
 class QueryCode(StrEnum):

@@ -45,6 +45,12 @@ not take the places of all others."""
 STATEMENT_LINES_MAX: Final = 100
 """Of one answer; a longer statement is asked for in pages."""
 
+SHIFT_COUNTERS_MAX: Final = 20_000
+"""Of one question about a shift: a busy gate's day. Each may stand in a block of its own."""
+
+SHIFT_RP_MAX: Final = 1_000_000_000_000
+"""What a terminal may say that it has taken in one: its longest, at fifty times a full purse."""
+
 SUBSCRIPTIONS_OPEN_MAX: Final = 4
 """Of one connection: a consumer has one or two; each may hold a whole message back."""
 

@@ -2,7 +2,8 @@
 
 A card becomes a pseudonym: always the same one for the same card, so that counts by card come out
 right, and nothing that anybody without the node's secret could find the card by. Who decided what
-and why, what a card holds and buys, where its rides stand, and what a chip proved are left out.
+and why, what a card holds and buys, where its rides stand, which chip it has and what that proved
+are left out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.transaction import (
     Group,
     Identify,
     Intent,
+    Issue,
     Part,
     Purchase,
     Replace,
@@ -40,6 +42,8 @@ SECRET_BYTES: Final = 32
 
 MARK: Final = "*"
 """Stands before the digits of a pseudonym, and alone for what is left out: no name holds it."""
+
+_HIDDEN: Final = MARK.encode()
 
 _DIGITS: Final = 16
 """64 bits: with ten million cards, one chance in 370,000 that any two share a pseudonym."""
@@ -64,6 +68,7 @@ def redact(entry: Entry, pseudonym: Pseudonym) -> Entry:
         rating=None,
         middle=None,
         tally=None,
+        chip=entry.chip and replace(entry.chip, uid=_HIDDEN, counter=0),
         postings=tuple(_line(posting, pseudonym) for posting in entry.postings),
     )
 
@@ -77,7 +82,10 @@ def _redacted(intent: Intent, pseudonym: Pseudonym) -> Intent:
             card = intent.card and pseudonym(intent.card)
             return Adjustment(MARK, MARK, lines, card)
         case Replace():
-            return Replace(pseudonym(intent.card), pseudonym(intent.new_card))
+            new_card = pseudonym(intent.new_card)
+            return Replace(pseudonym(intent.card), new_card, _hidden(intent.chip))
+        case Issue():
+            return replace(intent, card=pseudonym(intent.card), chip=_hidden(intent.chip))
         case Block() | Unblock() | Revoke():
             return replace(intent, card=pseudonym(intent.card), reason=MARK)
         case Grant() | Identify():
@@ -100,9 +108,10 @@ def _part(part: Part, pseudonym: Pseudonym) -> Part:
     return shown
 
 
-def _hidden(proof: bytes | None) -> bytes | None:
-    # It is made with the chip's own key; that there was one stays.
-    return proof and MARK.encode()
+def _hidden(of_chip: bytes | None) -> bytes | None:
+    # A proof is made with the chip's own key, and anybody can read the UID of a card that passes
+    # by; that there was one stays.
+    return of_chip and _HIDDEN
 
 
 def _line(posting: Posting, pseudonym: Pseudonym) -> Posting:

@@ -41,6 +41,7 @@ from engine.transaction import (
 from protocol.messages import (
     Action,
     BalanceOf,
+    ChipOf,
     CommandOf,
     CommandsOf,
     CommandTerminals,
@@ -64,6 +65,7 @@ from protocol.messages import (
     Question,
     Register,
     Report,
+    ShiftOf,
     StatementOf,
     Submit,
     Subscribe,
@@ -85,7 +87,7 @@ class Right(StrEnum):
     INNER = "inner"
     """What it holds is looked at: that has rows of its own."""
     OWN = "own"
-    """It names a transaction of this very terminal."""
+    """It names a transaction of this very terminal, or a shift."""
     MAIN_PURSE = "main_purse"
     """The money goes to the card's own purse, not to one of a programme."""
     FARES = "fares"
@@ -159,6 +161,8 @@ RIGHTS: Final[dict[type[Struct], Row]] = {
     TransactionOf: Row(OWN,        YES,     YES,      NO),
     Explain:       Row(OWN,        YES,     YES,      NO),
     DryRun:        Row(TRIAL,      YES,     YES,      NO),
+    ChipOf:        Row(NO,         YES,     YES,      NO),
+    ShiftOf:       Row(OWN,        YES,     YES,      NO),
     TerminalsOf:   Row(NO,         NO,      YES,      YES),
     TreeOf:        Row(NO,         NO,      YES,      YES),
     ListsOf:       Row(NO,         NO,      YES,      YES),
@@ -189,7 +193,7 @@ def may(role: Role, terminal: str, what: FromTerminal | Intent | Question | Acti
     match right, what:
         case (Right.INNER, _) | (Right.REDACTED, Subscribe()):
             return True
-        case Right.OWN, Reversal() | Refund() | TransactionOf() | Explain():
+        case Right.OWN, Reversal() | Refund() | TransactionOf() | Explain() | ShiftOf():
             return what.terminal == terminal
         case Right.MAIN_PURSE, TopUp():
             return not what.purse

@@ -30,7 +30,6 @@ from protocol.messages import (
     VERSION,
     Answer,
     AnswerBody,
-    BalanceOf,
     Challenge,
     Error,
     Failed,
@@ -52,7 +51,6 @@ from protocol.messages import (
     Receipt,
     Report,
     Statement,
-    StatementOf,
     Submit,
     Subscribe,
     Unsubscribe,
@@ -60,6 +58,7 @@ from protocol.messages import (
     proof_text,
 )
 from protocol.rights import may
+from protocol.sense import nonsense
 from protocol.subscriptions import Subscriptions
 
 
@@ -407,12 +406,7 @@ class ServerSession:
         if not may(self.role, self.terminal, question):
             text = f"for the role {self.role}"
             return Failed(QueryCode.NOT_ALLOWED, "query.question", text)
-        match question:
-            case BalanceOf(position=int(), at_ms=int()) | StatementOf(before=int(), at_ms=int()):
-                text = "a position or a time, not both"
-                return Failed(QueryCode.QUESTION_INVALID, "query.question.at_ms", text)
-            case _:
-                return None
+        return nonsense(question)
 
     def _take_subscribe(self, message: Subscribe) -> Subscribe | None:
         if refusal := self._subscriptions.take(message):

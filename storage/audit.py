@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.accounts import IN_ORDER, purse_of
+from engine.accounts import IN_ORDER, SUSPENSE, purse_of
 from engine.book import Book
 from engine.card import Card
+from engine.chips import BELIEVED
 from engine.transaction import (
     Adjustment,
     Block,
@@ -36,11 +37,21 @@ def findings_before(book: Book, entry: Entry, card: Card | None) -> Iterator[str
         yield f"its postings sum to Rp{sum_rp}, not to zero"
     if entry.reason and entry.postings:
         yield "it was refused and moves money all the same"
+    if entry.chip is not None:
+        yield from _findings_on_proof(entry)
     if entry.decided_ms < book.decided_ms:
         yield "it was decided before the entry before it"
     previous = card.last if card else -1
     if entry.previous != previous:
         yield f"it names {entry.previous} as the card's entry before it, which is {previous}"
+
+
+def _findings_on_proof(entry: Entry) -> Iterator[str]:
+    assert entry.chip is not None
+    if not entry.unproved and entry.chip.finding not in BELIEVED:
+        yield "its proof is none, and it was posted as if it were one"
+    if entry.unproved and any(kind != SUSPENSE for kind, _, _ in entry.postings):
+        yield "no chip has proved it, and it moves money all the same"
 
 
 def is_repeated(book: Book, entry: Entry) -> bool:

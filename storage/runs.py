@@ -64,6 +64,16 @@ class TerminalRuns:
         self._next_counter = first_counter + count
         self._next_position = first_position + count
 
+    def copy(self) -> TerminalRuns:
+        """Return the runs as they are now."""
+        other = TerminalRuns(self.terminal)
+        other._counters = self._counters[:]
+        other._positions = self._positions[:]
+        other._counts = self._counts[:]
+        other._next_counter = self._next_counter
+        other._next_position = self._next_position
+        return other
+
     def position_of(self, counter: int) -> int | None:
         """Return where a counter stands, or None."""
         at = bisect_right(self._counters, counter) - 1
@@ -108,6 +118,22 @@ class RunIndex:
                 return position
         run = self._load(terminal, counter)
         return run.position_of(counter) if run else None
+
+    def finder(self, terminal: str) -> Callable[[int], int | None]:
+        """Return what finds the transactions of a terminal that are known now, from any thread."""
+        layers = [layer.get(terminal) for layer in (self._current, self._saving)]
+        known = [runs.copy() for runs in layers if runs is not None]
+        load = self._load
+
+        def find(counter: int) -> int | None:
+            for runs in known:
+                position = runs.position_of(counter)
+                if position is not None:
+                    return position
+            run = load(terminal, counter)
+            return run.position_of(counter) if run else None
+
+        return find
 
     def freeze(self) -> Mapping[str, TerminalRuns]:
         """Return the runs since the last checkpoint, for one that begins now."""

@@ -8,11 +8,12 @@ by another, while taps go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from engine.accounts import ALL_CARDS, PURSE_KINDS, purse_line, purse_of
 from engine.book import Book, FindEntry, TransactionId
 from engine.card import Card
+from engine.chips import ChipCounts
 from engine.errors import Reason
 from engine.seen import Seen
 from engine.transaction import Entry
@@ -46,8 +47,9 @@ class ShardState:
         self._terminals = Overlay[str, Seen](views.terminals, clean_rows_max=hot_rows_max)
         self._returned = Overlay[TransactionId, int](views.returned, clean_rows_max=hot_rows_max)
         self._holders = Overlay[str, str](views.holders, clean_rows_max=hot_rows_max)
+        self._chips = Overlay[bytes, ChipCounts](views.chips, clean_rows_max=hot_rows_max)
         self._runs = RunIndex(views.run_before)
-        rows = (self._cards, self._terminals, self._returned, self._holders)
+        rows = (self._cards, self._terminals, self._returned, self._holders, self._chips)
         self._layers = (*rows, self._runs)
         self._exceptions: list[Filed] = []
         self._saving: Checkpoint | None = None
@@ -56,6 +58,7 @@ class ShardState:
             terminals=self._terminals,
             returned=self._returned,
             holders=self._holders,
+            chips=self._chips,
             accounts={kind: dict(owners) for kind, owners in self._accounts.items()},
             find_entry=find_entry,
             position=standing.position,
@@ -76,6 +79,10 @@ class ShardState:
     def position_of(self, terminal: str, counter: int) -> int | None:
         """Return where a transaction stands, durable or not; None if it was never noted."""
         return self._runs.position_of(terminal, counter)
+
+    def position_finder(self, terminal: str) -> Callable[[int], int | None]:
+        """Return what finds where transactions of a terminal stand by now, from any thread."""
+        return self._runs.finder(terminal)
 
     def cards_issued(self) -> int:
         """Return how many cards there are, those of the last seconds left out."""
@@ -140,6 +147,7 @@ class ShardState:
             terminals=self._terminals.freeze(),
             returned=self._returned.freeze(),
             holders=self._holders.freeze(),
+            chips=self._chips.freeze(),
             accounts={kind: dict(owners) for kind, owners in self.book.accounts.items()},
             runs=self._runs.freeze(),
             exceptions=exceptions,

@@ -6,6 +6,7 @@
 | terminals | terminal | Seen |
 | returned | transaction | rupiah given back of it |
 | holders | programme and pseudonym of a person | the card on which it was last granted |
+| chips | UID of a chip | ChipCounts |
 | accounts | account | balance in rupiah |
 | runs | transaction | position of it, and how many follow it there |
 | exceptions | position | what the ledger dislikes in that entry |
@@ -27,6 +28,7 @@ import msgspec
 from msgspec import Struct
 
 from engine.card import Card
+from engine.chips import ChipCounts
 from engine.errors import Reason
 from engine.seen import Seen
 from storage.errors import StorageDamaged
@@ -38,6 +40,7 @@ CARDS: Final = "cards"
 TERMINALS: Final = "terminals"
 RETURNED: Final = "returned"
 HOLDERS: Final = "holders"
+CHIPS: Final = "chips"
 ACCOUNTS: Final = "accounts"
 RUNS: Final = "runs"
 EXCEPTIONS: Final = "exceptions"
@@ -46,7 +49,7 @@ LANDMARKS: Final = "landmarks"
 STANDING: Final = "standing"
 
 DERIVED_TABLES: Final = (
-    *(CARDS, TERMINALS, RETURNED, HOLDERS, ACCOUNTS),
+    *(CARDS, TERMINALS, RETURNED, HOLDERS, CHIPS, ACCOUNTS),
     *(RUNS, EXCEPTIONS, BALANCES, LANDMARKS),
 )
 """All that say something of the journal."""
@@ -54,7 +57,7 @@ DERIVED_TABLES: Final = (
 VIEWS_TABLES: Final = (*DERIVED_TABLES, STANDING)
 """The tables of the views' store."""
 
-VIEWS_FORMAT: Final = 3
+VIEWS_FORMAT: Final = 4
 """Counted up when a row changes its shape; views of another format are built anew."""
 
 STANDING_KEY: Final = b"standing"
@@ -93,6 +96,7 @@ encode: Final = msgspec.msgpack.Encoder().encode
 CARD: Final = msgspec.msgpack.Decoder(Card)
 SEEN: Final = msgspec.msgpack.Decoder(Seen)
 AMOUNT: Final = msgspec.msgpack.Decoder(int)
+CHIP: Final = msgspec.msgpack.Decoder(ChipCounts)
 CARD_NAME: Final = msgspec.msgpack.Decoder(str)
 RUN: Final = msgspec.msgpack.Decoder(RunValue)
 REASONS: Final = msgspec.msgpack.Decoder(tuple[Reason, ...])
@@ -198,6 +202,8 @@ def describe(table: str, key: bytes) -> str:
         return f"position {number_of(key)}"
     if table in (RUNS, RETURNED):
         return f"{_printable(key[_LENGTH_BYTES:-NUMBER_BYTES])} counter {number_of(key)}"
+    if table == CHIPS:
+        return key.hex()
     if table == ACCOUNTS:
         return f"{key[0]} {_printable(key[1 + _LENGTH_BYTES :])}"
     if table == BALANCES:

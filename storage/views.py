@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from engine.book import Accounts, TransactionId, empty_accounts
 from engine.card import Card
+from engine.chips import ChipCounts
 from engine.errors import Reason
 from engine.seen import Seen
 from storage.runs import Run, TerminalRuns
@@ -26,6 +27,8 @@ from storage.view_rows import (
     CARD,
     CARD_NAME,
     CARDS,
+    CHIP,
+    CHIPS,
     EXCEPTIONS,
     HOLDERS,
     LANDMARKS,
@@ -74,6 +77,7 @@ class Checkpoint(Struct, frozen=True):
     terminals: Mapping[str, Seen]
     returned: Mapping[TransactionId, int]
     holders: Mapping[str, str]
+    chips: Mapping[bytes, ChipCounts]
     accounts: Accounts
     runs: Mapping[str, TerminalRuns]
     exceptions: Sequence[Filed]
@@ -137,6 +141,10 @@ class Views:
     def holders(self, keys: Sequence[str]) -> list[str | None]:
         """Return the cards on which persons were last granted programmes."""
         return decode_all(CARD_NAME, self._values(HOLDERS, [name_key(key) for key in keys]))
+
+    def chips(self, uids: Sequence[bytes]) -> list[ChipCounts | None]:
+        """Return what was taken of chips."""
+        return decode_all(CHIP, self._values(CHIPS, uids))
 
     def run_before(self, terminal: str, counter: int) -> Run | None:
         """Return the terminal's run with the greatest first counter up to the given one."""
@@ -243,6 +251,8 @@ def _changes(checkpoint: Checkpoint, before: Accounts) -> Iterator[Change]:
         yield RETURNED, transaction_key(*transaction), encode(amount_rp)
     for key, card_name in checkpoint.holders.items():
         yield HOLDERS, name_key(key), encode(card_name)
+    for uid, counts in checkpoint.chips.items():
+        yield CHIPS, uid, encode(counts)
     for runs in checkpoint.runs.values():
         yield from map(_run_change, runs)
     for position, reasons in checkpoint.exceptions:

@@ -6,6 +6,7 @@ from typing import Final
 
 from protocol.limits import KEY_MARK_BYTES
 from terminals import messages as m
+from terminals.chip_answers import ChipFinding, ChipFound, ShiftFound
 from terminals.readers import (
     AMOUNT,
     COUNT,
@@ -26,6 +27,8 @@ from terminals.readers import (
 )
 
 HASH_BYTES: Final = 32
+UID_BYTES_MAX: Final = 10
+"""The longest identifier of a contactless chip there is."""
 
 OUTCOME: Final = record(
     m.Outcome,
@@ -41,6 +44,15 @@ OUTCOME: Final = record(
     ("retry_after_ms?", COUNT),
     ("article?", text),
 )
+_CHIP_FINDING: Final = record(
+    ChipFinding,
+    ("finding", text),
+    ("uid", data(0, UID_BYTES_MAX)),
+    ("counter", COUNT),
+    ("field?", text),
+    ("blocks?", flag),
+)
+_GAPS: Final = many(record(row, ("first", COUNT), ("last", COUNT)))
 ENTRY: Final = record(
     m.Entry,
     ("terminal", text),
@@ -58,6 +70,7 @@ ENTRY: Final = record(
     ("rating?", optional(array)),
     ("middle?", optional(array)),
     ("tally?", optional(array)),
+    ("chip?", optional(_CHIP_FINDING)),
 )
 _EXPLAINED_LINE: Final = record(
     m.ExplainedLine,
@@ -87,7 +100,7 @@ _TERMINAL_ROW: Final = record(
     ("reader", text),
     ("counter", COUNT),
     ("missing", COUNT),
-    ("gaps", many(record(row, ("first", COUNT), ("last", COUNT)))),
+    ("gaps", _GAPS),
     ("lists", many(record(row, ("name", text), ("version", COUNT)))),
 )
 _TREE_ROW: Final = record(
@@ -162,6 +175,25 @@ ANSWER: Final[Reader[object]] = tagged(
         "transaction": record(m.Found, ("position", COUNT), ("entry", ENTRY)),
         "explain": record(m.Explanation, ("position", COUNT), ("lines", many(_EXPLAINED_LINE))),
         "dry_run": record(m.Trial, ("outcome", OUTCOME)),
+        "chip": record(
+            ChipFound,
+            ("uid", data(0, UID_BYTES_MAX)),
+            ("card", text),
+            ("counter", COUNT),
+            ("missing", COUNT),
+            ("gaps", _GAPS),
+            ("position", COUNT),
+        ),
+        "shift": record(
+            ShiftFound,
+            ("complete", flag),
+            ("count", COUNT),
+            ("taken_rp", COUNT),
+            ("added_rp", COUNT),
+            ("unproved", COUNT),
+            ("missing", COUNT),
+            ("gaps", _GAPS),
+        ),
         "failed": record(
             m.Failed, ("code", text), ("field", text), ("text", text), ("retry_after_ms?", COUNT)
         ),

@@ -41,6 +41,13 @@ def withdrawal(card: str, amount_rp: int, bank: str, *, purse: str = "", place: 
     return ["withdrawal", card, amount_rp, bank, purse, place]
 
 
-def issue(card: str, medium: Literal["stored", "account"], bank: str) -> Intent:
-    """Return the issue of a card."""
-    return ["issue", card, medium, bank, False]
+def issue(
+    card: str, medium: Literal["stored", "account"], bank: str, *, chip: bytes | None = None
+) -> Intent:
+    """Return the issue of a card; with the UID of a chip its advices may come from no other one."""
+    return ["issue", card, medium, bank, False, *([] if chip is None else [chip])]
+
+
+def replace(card: str, new_card: str, *, chip: bytes | None = None) -> Intent:
+    """Return the taking over of all money of a card by a new one, with the UID of its chip."""
+    return ["replace", card, new_card, *([] if chip is None else [chip])]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from terminals.chip_answers import ChipFinding, ChipFound, ShiftFound
+
 Result: TypeAlias = Literal["posted", "refused", "conflict", "in_progress", "busy"]
 
 FINAL_RESULTS: frozenset[Result] = frozenset({"posted", "refused", "conflict"})
@@ -88,6 +90,7 @@ class Entry(NamedTuple):
     rating: Sequence[object] | None = None
     middle: Sequence[object] | None = None
     tally: Sequence[object] | None = None
+    chip: ChipFinding | None = None
 
 
 class Balance(NamedTuple):
@@ -313,7 +316,17 @@ class JournalFound(NamedTuple):
 
 
 FleetAnswer: TypeAlias = Terminals | Tree | Lists | Commands | CommandFound | JournalFound
-AnswerBody: TypeAlias = Balance | Statement | Found | Explanation | Trial | FleetAnswer | Failed
+AnswerBody: TypeAlias = (
+    Balance
+    | Statement
+    | Found
+    | Explanation
+    | Trial
+    | ChipFound
+    | ShiftFound
+    | FleetAnswer
+    | Failed
+)
 
 
 class Answer(NamedTuple):

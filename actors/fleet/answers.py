@@ -162,7 +162,7 @@ class FleetDesk:
             record.battery,
             record.reader,
             seen.high,
-            sum(last - first + 1 for first, last in seen.gaps),
+            seen.missing,
             seen.gaps[:_GAPS_SHOWN],
             tuple(sorted(record.lists.items())),
         )

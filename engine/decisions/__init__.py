@@ -10,6 +10,7 @@ from typing import assert_never
 from engine.advance import REFERRING, card_of
 from engine.book import Book
 from engine.card import Card
+from engine.chips import ChipFinding
 from engine.decisions.adjustments import decide_adjustment
 from engine.decisions.cash import decide_withdrawal
 from engine.decisions.grants import decide_entitlement
@@ -17,6 +18,7 @@ from engine.decisions.groups import decide_group
 from engine.decisions.holds import decide_held
 from engine.decisions.lifecycle import decide_life
 from engine.decisions.payments import decide_part
+from engine.decisions.proofs import decide_unproved, with_its_date
 from engine.decisions.returns import decide_refund, decide_reversal
 from engine.decisions.rides import decide_ride
 from engine.errors import Bug
@@ -50,10 +52,23 @@ from engine.transaction import (
 from engine.verdict import Verdict
 
 
-def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
+def decide(
+    book: Book,
+    now: Moment,
+    terminal: str,
+    transaction: Transaction,
+    chip: ChipFinding | None = None,
+) -> Entry:
     """Decide one transaction and return the entry that records it; the book is not changed.
 
     A dry run is this function alone; `Book.apply` makes the entry count.
+
+    Args:
+      book: as it stands.
+      now: the moment of the decision.
+      terminal: who sent it.
+      transaction: what was sent.
+      chip: what was found of its proof; None: it has none, or nobody looked.
 
     Raises:
       Bug: the decision does not balance.
@@ -61,10 +76,10 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
     intent = transaction.intent
     name = intent.card
     card = book.cards.get(name) if name else None
-    if type(intent) is Tap and intent.service:
-        verdict = decide_ride(book, card, now, transaction)
+    if chip is not None:
+        verdict, chip = _with_chip(book, card, now, terminal, transaction, chip)
     else:
-        verdict = _judge(book, card, now, intent)
+        verdict = _decided(book, card, now, transaction)
     postings = verdict.postings
     sum_rp = 0
     for line in postings:
@@ -89,7 +104,30 @@ def decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> 
         verdict.rating,
         verdict.middle,
         verdict.tally,
+        chip,
     )
+
+
+def _with_chip(
+    book: Book,
+    card: Card | None,
+    now: Moment,
+    terminal: str,
+    transaction: Transaction,
+    chip: ChipFinding,
+) -> tuple[Verdict, ChipFinding]:
+    """Decide an advice whose proof was looked into."""
+    unproved = decide_unproved(book, card, now, terminal, transaction.intent, chip)
+    if unproved is not None:
+        return unproved
+    return with_its_date(_decided(book, card, now, transaction), chip), chip
+
+
+def _decided(book: Book, card: Card | None, now: Moment, transaction: Transaction) -> Verdict:
+    intent = transaction.intent
+    if type(intent) is Tap and intent.service:
+        return decide_ride(book, card, now, transaction)
+    return _judge(book, card, now, intent)
 
 
 def _judge(book: Book, card: Card | None, now: Moment, intent: Intent) -> Verdict:

@@ -13,13 +13,14 @@ from engine.accounts import (
     purse_line,
 )
 from engine.book import Book
-from engine.card import Card, CardStatus
+from engine.card import ENDED, Card, CardStatus
 from engine.decisions.checks import account_refusal, card_refusal, living, purse_now
+from engine.decisions.proofs import bound_elsewhere
 from engine.errors import Reason
 from engine.limits import PURSES_PER_CARD_MAX
 from engine.moment import Moment
 from engine.transaction import Block, Close, Identify, Issue, Replace, Unblock
-from engine.verdict import ACCOUNT_RULE, CARD_RULE, HOLD_RULE, Verdict, refused
+from engine.verdict import ACCOUNT_RULE, CARD_RULE, CHIP_RULE, HOLD_RULE, Verdict, refused
 
 
 def decide_life(
@@ -55,7 +56,16 @@ def _issue(book: Book, card: Card | None, intent: Issue) -> Verdict:
     balance_rp = 0 if card is None else card.main.balance_rp
     if card is not None and card.status is not CardStatus.UNISSUED:
         return refused(Reason.CARD_EXISTS, CARD_RULE, "card", balance_rp=balance_rp)
+    if not _may_be_bound(book, intent.chip, intent.card):
+        return refused(Reason.CHIP_MISMATCH, CHIP_RULE, "chip", balance_rp=balance_rp)
     return Verdict((), balance_rp)
+
+
+def _may_be_bound(book: Book, chip: bytes | None, *cards: str) -> bool:
+    """Tell whether a chip is bound to none but these cards, or to one that has ended."""
+    bound = bound_elsewhere(book, chip, cards[0]) if chip else ""
+    other = book.cards.get(bound) if bound else None
+    return other is None or bound in cards or other.status in ENDED
 
 
 def _in_status(card: Card | None, status: CardStatus, otherwise: Reason) -> Verdict:
@@ -92,6 +102,8 @@ def _replace(book: Book, card: Card | None, intent: Replace) -> Verdict:
         return refused(Reason.CARD_EXISTS, CARD_RULE, "new_card", balance_rp=balance_rp)
     if known is not None and _purses_of_both(ending, known) > PURSES_PER_CARD_MAX:
         return refused(Reason.PURSE_LIMIT, CARD_RULE, "new_card", balance_rp=balance_rp)
+    if not _may_be_bound(book, intent.chip, intent.new_card, intent.card):
+        return refused(Reason.CHIP_MISMATCH, CHIP_RULE, "chip", balance_rp=balance_rp)
     lines: list[Posting] = []
     for programme, amount_rp in _balances(ending):
         lines += [

@@ -83,8 +83,9 @@ def _came_in(entry: Entry) -> Iterator[Said]:
             "operator": intent.operator,
         }
         yield Said("input", "", "tap", words)
-        if intent.proof is not None:
+        if intent.proof is not None and not entry.unproved:
             yield Said("input", "", "chip_paid", {"amount": Rupiah(intent.amount_rp)})
+        yield from _found_of_proof(entry)
         return
     words = {
         "kind": str(intent.__struct_config__.tag),
@@ -93,6 +94,14 @@ def _came_in(entry: Entry) -> Iterator[Said]:
         "at": When(entry.at_ms),
     }
     yield Said("input", "", "intent", words)
+    yield from _found_of_proof(entry)
+
+
+def _found_of_proof(entry: Entry) -> Iterator[Said]:
+    if entry.chip is None:
+        return
+    words: dict[str, object] = {"counter": entry.chip.counter, "field": entry.chip.field}
+    yield Said("input", "", f"proof_{entry.chip.finding}", words)
 
 
 def _outcome(entry: Entry) -> Iterator[Said]:
@@ -102,6 +111,8 @@ def _outcome(entry: Entry) -> Iterator[Said]:
         return
     for reason in entry.exceptions:
         yield Said("outcome", entry.rule, "exception", {"reason": reason.value})
+    if entry.chip is not None and entry.chip.blocks:
+        yield Said("outcome", entry.rule, "chip_blocks", {})
     if not entry.postings:
         yield Said("outcome", "", "nothing_moved", {})
     for kind, owner, amount_rp in entry.postings:

@@ -74,6 +74,22 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
         "Kartu sudah membayar {amount} pada cip.",
         "The chip had paid {amount}.",
     ),
+    "proof_genuine": (
+        "Bukti cip asli, transaksi cip ke-{counter}.",
+        "The chip has proved it, as its transaction {counter}.",
+    ),
+    "proof_forged": (
+        "Bukti cip tidak cocok ({field}).",
+        "The proof does not fit ({field}).",
+    ),
+    "proof_unreadable": (
+        "Bukti cip tidak terbaca ({field}).",
+        "The proof cannot be read ({field}).",
+    ),
+    "proof_unknown_key": (
+        "Kunci untuk memeriksa bukti cip tidak ada ({field}).",
+        "There is no key to check the proof with ({field}).",
+    ),
     "ride_open": (
         "Perjalanan {service} dari {place} sejak {at} masih terbuka.",
         "A ride on {service} from {place}, since {at}, was open.",
@@ -161,6 +177,10 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "exception": (
         "Dibukukan dengan catatan: {reason}.",
         "Posted, and filed as an exception: {reason}.",
+    ),
+    "chip_blocks": (
+        "Kartu diblokir karenanya.",
+        "The card was blocked because of it.",
     ),
     "card_pays": ("Kartu membayar {amount}.", "The card pays {amount}."),
     "card_gets": ("Kartu menerima {amount}.", "The card gets {amount}."),

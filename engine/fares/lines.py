@@ -6,7 +6,7 @@ joined from parts: what several sources tell, each of some services.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Final, TypeAlias, TypeVar
 
@@ -131,6 +131,14 @@ class LineNetwork:
     def knows(self, service: Service, place: str) -> bool:
         """Tell whether a line of the service comes to a place."""
         return self._station(service, place) in self._next.get(service, {})
+
+    def places(self) -> Iterator[Place]:
+        """Walk all places that it knows, each with its service; a station by its platforms."""
+        yield from self._stations
+        for service, beside in self._next.items():
+            for owner, name in beside:
+                if owner == service:
+                    yield service, name
 
     def metres(self, service: Service, origin: str, destination: str) -> int | None:
         """Return the distance along the lines of a service, or None where there is no way."""

@@ -417,6 +417,16 @@ class PurseOrder(RuleHead, frozen=True, kw_only=True, tag="purse_order"):
             raise ValueError(f"purses: the last one is not {OWN}")
 
 
+class ProofRule(RuleHead, frozen=True, kw_only=True, tag="proofs"):
+    """What becomes of a card whose advices no chip proves.
+
+    Attributes:
+      card_blocked_after: with so many of them on a day the card is blocked.
+    """
+
+    card_blocked_after: Positive
+
+
 Rule: TypeAlias = (
     FlatFare
     | TableFare
@@ -433,6 +443,7 @@ Rule: TypeAlias = (
     | ItemQuota
     | Waiver
     | PurseOrder
+    | ProofRule
 )
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from engine.calendar import date_of_day
-from engine.rules.kinds import Grade, PurseLimit, TopUpFee
+from engine.rules.kinds import Grade, ProofRule, PurseLimit, TopUpFee
 from engine.rules.programmes import NO_PROGRAMMES, ProgrammeRules, programme_rules
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, one_each
@@ -50,6 +50,7 @@ class PurseRules(Struct, frozen=True, kw_only=True):
       programmes: limits of single programmes, by name.
       of_programmes: what else the rules say of programmes.
       top_up_fees: what a top-up may cost, by channel; without a rule there is no limit.
+      proofs: what becomes of cards whose advices no chip proves; without a rule nothing.
     """
 
     unregistered: PurseLimits
@@ -58,6 +59,7 @@ class PurseRules(Struct, frozen=True, kw_only=True):
     programmes: Mapping[str, PurseLimits] = {}
     of_programmes: ProgrammeRules = NO_PROGRAMMES
     top_up_fees: Mapping[str, TopUpFee] = {}
+    proofs: ProofRule | None = None
 
     def limits_of(self, programme: str, *, registered: bool) -> PurseLimits:
         """Return the limits of a purse; the empty programme means the card's own."""
@@ -87,6 +89,7 @@ def purse_rules(rulebook: Rulebook) -> RulesOn:
         _check_complete(rulebook, max(day, begins))
         programme_rules(rulebook, day)
         top_up_fees(rulebook, day)
+        proof_rule(rulebook, day)
 
     @lru_cache(maxsize=64)
     def on(day: int) -> PurseRules:
@@ -99,6 +102,7 @@ def purse_rules(rulebook: Rulebook) -> RulesOn:
             programmes={rule.programme: _limits(rule) for rule in limits if rule.programme},
             of_programmes=programme_rules(rulebook, day),
             top_up_fees=top_up_fees(rulebook, day),
+            proofs=proof_rule(rulebook, day),
         )
 
     return on
@@ -111,6 +115,15 @@ def top_up_fees(rulebook: Rulebook, day: int) -> dict[str, TopUpFee]:
       RulesInvalid: two rules are about the same channel.
     """
     return one_each(((rule.channel, rule) for rule in rulebook.of_kind(TopUpFee, day)), day)
+
+
+def proof_rule(rulebook: Rulebook, day: int) -> ProofRule | None:
+    """Return what becomes of cards whose advices no chip proves, on a day of Jakarta.
+
+    Raises:
+      RulesInvalid: two rules say that.
+    """
+    return one_each((("", rule) for rule in rulebook.of_kind(ProofRule, day)), day).get("")
 
 
 def _check_complete(rulebook: Rulebook, day: int) -> None:

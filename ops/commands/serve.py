@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from actors.errors import CertificateUnusable
 from actors.runtime import Escalation
+from ops.chip_keys import ChipKeyPlace, chip_key_options, opened_card_keys
 from ops.endings import leaves
 from ops.network import network_of, network_option
 from ops.node import Listening, clock_since, is_loopback, now_ms, run_node
@@ -95,9 +97,10 @@ class Address(click.ParamType[tuple[str, int]]):
     type=MOMENT,
     help="With --dev: its clock begins at this moment, to try what happened then.",
 )
+@chip_key_options
 @click.option("--until-eof", is_flag=True, hidden=True, help="Stop when standard input ends, too.")
 @json_option
-def serve(  # noqa: PLR0913 one for each option
+def serve(  # noqa: PLR0913, PLR0917 one for each option
     data: Path,
     listen: tuple[str, int],
     rules_in: Path | None,
@@ -106,12 +109,15 @@ def serve(  # noqa: PLR0913 one for each option
     tls_key: Path | None,
     client_ca: Path | None,
     began_ms: int | None,
+    chip_keys: ChipKeyPlace | None,
     *,
     dev: bool,
     until_eof: bool,
     as_json: bool,
 ) -> None:
     """Run a node on a data folder until it is told to stop (SIGTERM, Ctrl-C).
+
+    With keys of chips it looks into the proof of each advice, and believes no other.
 
     \b
     Examples:
@@ -147,7 +153,8 @@ def serve(  # noqa: PLR0913 one for each option
         clock_ms=now_ms if began_ms is None else clock_since(began_ms),
     )
     try:
-        trio.run(_serve, node)
+        with opened_card_keys(chip_keys) if chip_keys else nullcontext() as card_keys:
+            trio.run(_serve, partial(node, card_keys=card_keys))
     except (StorageError, CertificateUnusable) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:

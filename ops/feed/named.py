@@ -32,6 +32,7 @@ def named(found: FeedEntry) -> Named:
         **entry._asdict(),
         "intent": named_intent(entry.intent),
         "postings": _lines(entry.postings),
+        "chip": entry.chip and {**entry.chip._asdict(), "uid": entry.chip.uid.hex()},
     }
 
 

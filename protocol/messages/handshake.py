@@ -14,6 +14,7 @@ from protocol.messages.base import SUBPROTOCOL, Key, Message, ShortText, Signatu
 CAPABILITIES: Final = (
     *("submit", "query", "dry_run", "lists", "commands", "orders"),
     "feed",
+    "chips",
 )
 
 

@@ -7,11 +7,23 @@ from typing import Annotated, TypeAlias
 from msgspec import Meta, Struct
 
 from engine.explaining.explanation import ExplainedLine
-from engine.transaction import AccountOwner, Counter, Entry, Name, TimeMs, Transaction
+from engine.seen import Gap
+from engine.transaction import (
+    AccountOwner,
+    ChipUid,
+    Counter,
+    Entry,
+    Name,
+    OptionalName,
+    TimeMs,
+    Transaction,
+)
 from protocol import limits
 from protocol.messages.base import AccountKindNumber, Message, Position, QueryId
 from protocol.messages.fleet import FleetAnswer, FleetQuestion
 from protocol.messages.transactions import Outcome
+
+SumRp = Annotated[int, Meta(ge=0, le=limits.SHIFT_RP_MAX)]
 
 
 class BalanceOf(Message, frozen=True, tag="balance"):
@@ -56,7 +68,32 @@ class DryRun(Message, frozen=True, tag="dry_run"):
     transaction: Transaction
 
 
-Question: TypeAlias = BalanceOf | StatementOf | TransactionOf | Explain | DryRun | FleetQuestion
+class ChipOf(Message, frozen=True, tag="chip"):
+    """Which counts of a chip were taken: of the one that a card is bound to, or of any by its UID.
+
+    One of the two is given.
+    """
+
+    card: OptionalName = ""
+    uid: ChipUid | None = None
+
+
+class ShiftOf(Message, frozen=True, tag="shift"):
+    """Whether all of a shift has come: the counters of a terminal from the first to the last.
+
+    `taken_rp` and `added_rp` are what the terminal has taken from chips and added to them.
+    """
+
+    terminal: Name
+    first: Counter
+    last: Counter
+    taken_rp: SumRp
+    added_rp: SumRp
+
+
+Question: TypeAlias = (
+    BalanceOf | StatementOf | TransactionOf | Explain | DryRun | ChipOf | ShiftOf | FleetQuestion
+)
 
 
 class Query(Message, frozen=True, tag="query"):
@@ -109,6 +146,45 @@ class Explanation(Message, frozen=True, tag="explain"):
     lines: tuple[ExplainedLine, ...]
 
 
+class ChipFound(Message, frozen=True, tag="chip"):
+    """The counts of a chip as they stand before the entry at `position`.
+
+    Attributes:
+      card: that the chip is bound to; empty: to none.
+      counter: the highest count that was taken.
+      missing: how many below it were not.
+      gaps: first and last of them, in their order.
+    """
+
+    uid: bytes
+    card: str
+    counter: int
+    missing: int
+    gaps: tuple[Gap, ...]
+    position: int
+
+
+class Shift(Message, frozen=True, tag="shift"):
+    """What the node has of a shift.
+
+    Attributes:
+      complete: no counter is missing, and the sums are those that the terminal told.
+      count: transactions.
+      taken_rp, added_rp: on chips, without what no chip has proved.
+      unproved: advices that no chip has proved.
+      missing: how many counters are missing.
+      gaps: first and last of them, in their order; of very many the first.
+    """
+
+    complete: bool
+    count: int
+    taken_rp: int
+    added_rp: int
+    unproved: int
+    missing: int
+    gaps: tuple[Gap, ...]
+
+
 class Failed(Message, frozen=True, tag="failed"):
     """The question has no answer: why, which field, and when to ask again (0: not)."""
 
@@ -118,7 +194,9 @@ class Failed(Message, frozen=True, tag="failed"):
     retry_after_ms: int = 0
 
 
-AnswerBody: TypeAlias = Balance | Statement | Found | Explanation | Trial | FleetAnswer | Failed
+AnswerBody: TypeAlias = (
+    Balance | Statement | Found | Explanation | Trial | ChipFound | Shift | FleetAnswer | Failed
+)
 
 
 class Answer(Message, frozen=True, tag="answer"):

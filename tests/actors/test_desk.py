@@ -11,14 +11,17 @@ import trio.testing
 
 from actors import limits
 from actors.desk import Desk
+from actors.proofs import ProofJudge
 from actors.runtime import Report
 from actors.shard import Shard
 from engine.accounts import BANK_SETTLEMENT, OPERATOR_REVENUE, PURSE
-from engine.transaction import Issue, Purchase, Share
+from engine.transaction import Issue, Purchase, Share, Tap, Transaction
 from protocol.messages import (
     AnswerBody,
     Balance,
     BalanceOf,
+    ChipFound,
+    ChipOf,
     DryRun,
     Explain,
     Explanation,
@@ -26,17 +29,21 @@ from protocol.messages import (
     Found,
     Query,
     Question,
+    Shift,
+    ShiftOf,
     Statement,
     StatementOf,
     TransactionOf,
     Trial,
 )
 from storage.errors import StorageDamaged, StorageFailed
+from tests.actors.proving import KEYS, UID, prove
 from tests.actors.test_committer import a_life
 from tests.actors.world import (
     CARD,
     NOON_MS,
     Clock,
+    Disk,
     Sender,
     commit,
     desk_on,
@@ -45,6 +52,7 @@ from tests.actors.world import (
     tap,
     unreported,
 )
+from tests.engine.rules_here import LAW
 
 T = TypeVar("T")
 
@@ -65,6 +73,81 @@ async def answer(shard: Shard, question: Question) -> AnswerBody:
     ((query_id, body),) = asker.answers
     assert query_id == 7
     return body
+
+
+def judged_shard(clock: Clock) -> Shard:
+    """Return a shard with a card that is bound to a chip, and three advices of it."""
+    with Disk().open() as store:
+        judge = ProofJudge(KEYS, note=unreported_note)
+        shard = Shard(store, now_ms=clock, law=LAW, clock=clock.seconds, judge=judge)
+    send(shard, Issue("S", "stored", "dki", chip=UID), Issue("U", "stored", "dki"))
+    advices = [
+        prove(Transaction(counter, NOON_MS, Tap("S", 500, "mrtj", "out")), "GATE-1", count)
+        for counter, count in ((1, 2), (2, 5), (4, 4))
+    ]
+    shard.submit(Sender(), "GATE-1", advices)
+    commit(shard)
+    return shard
+
+
+def unreported_note(note: str) -> None:
+    pytest.fail(note)
+
+
+@pytest.mark.parametrize("question", [ChipOf("S"), ChipOf(uid=UID)])
+async def test_the_counts_of_a_chip_are_told_with_their_gaps(
+    clock: Clock, question: ChipOf
+) -> None:
+    body = await answer(judged_shard(clock), question)
+    assert body == ChipFound(UID, "S", 5, 2, ((1, 1), (3, 3)), 5)
+
+
+@pytest.mark.parametrize(
+    ("question", "field"), [(ChipOf("U"), "card"), (ChipOf("X"), "card"), (ChipOf(uid=b"x"), "uid")]
+)
+async def test_a_chip_that_is_not_known_is_not_found(
+    clock: Clock, question: ChipOf, field: str
+) -> None:
+    body = await answer(judged_shard(clock), question)
+    assert isinstance(body, Failed)
+    assert (body.code, body.field) == ("not_found", f"query.question.{field}")
+
+
+async def test_a_shift_is_complete_if_all_has_come_and_the_sums_are_the_same(
+    clock: Clock,
+) -> None:
+    shard = judged_shard(clock)
+    asked = [
+        ShiftOf("GATE-1", 1, 2, taken_rp, added_rp)
+        for taken_rp, added_rp in ((1_000, 0), (999, 0), (1_000, 1))
+    ]
+    told = [await answer(shard, question) for question in asked]
+    assert told == [Shift(complete, 2, 1_000, 0, 0, 0, ()) for complete in (True, False, False)]
+    lacking = await answer(shard, ShiftOf("GATE-1", 1, 5, 1_500, 0))
+    assert lacking == Shift(False, 3, 1_500, 0, 0, 2, ((3, 3), (5, 5)))  # noqa: FBT003
+    many = await answer(shard, ShiftOf("GATE-9", 1, 5, 0, 0))
+    assert many == Shift(False, 0, 0, 0, 0, 5, ((1, 5),))  # noqa: FBT003
+
+
+@pytest.mark.parametrize("question", [ChipOf("S"), ShiftOf("GATE-1", 1, 2, 0, 0)])
+async def test_of_chips_and_shifts_nothing_is_told_that_will_not_be_durable(
+    clock: Clock, question: Question, sender: Sender
+) -> None:
+    shard = judged_shard(clock)
+    shard.submit(sender, "GATE-1", [tap(7)])
+    desk, asker, life = desk_on(shard, offload=on_the_spot), Sender(), a_life()
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.run, life)
+            desk.ask(asker, "GATE-1", Query(7, question))
+            await trio.testing.wait_all_tasks_blocked()
+            assert not asker.answers
+            shard.end()
+            await asker.answered.wait()
+            life.stopping.set()
+    ((_, body),) = asker.answers
+    assert isinstance(body, Failed)
+    assert body.code == "busy"
 
 
 async def test_a_balance_is_told_with_its_position(shard: Shard) -> None:

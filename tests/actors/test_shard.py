@@ -9,6 +9,7 @@ from actors import limits
 from actors.errors import ShardBroken
 from actors.shard import Shard
 from engine.book import Book
+from engine.chips import ChipFinding
 from engine.decisions import decide
 from engine.errors import Bug, Reason
 from engine.limits import GAPS_PER_TERMINAL_MAX
@@ -183,11 +184,17 @@ def fail_for(card: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let deciding fail for one card, or for none at all."""
     real = decide
 
-    def failing(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
+    def failing(
+        book: Book,
+        now: Moment,
+        terminal: str,
+        transaction: Transaction,
+        chip: ChipFinding | None,
+    ) -> Entry:
         if transaction.intent.card == card:
             message = "planted"
             raise Bug(message)
-        return real(book, now, terminal, transaction)
+        return real(book, now, terminal, transaction, chip)
 
     monkeypatch.setattr(actors.shard, "decide", failing)
 

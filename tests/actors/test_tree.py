@@ -25,6 +25,7 @@ from actors.tree import NodeTree, Stores
 from bench.line import Line, LineBroken, new_key, open_line, submit_frame
 from engine.accounts import PURSE
 from engine.book import Book
+from engine.chips import ChipFinding
 from engine.decisions import decide
 from engine.errors import Bug
 from engine.moment import Moment
@@ -158,10 +159,16 @@ def plant(where: str, book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a share fail, where it is decided or half way through its application."""
     apply = book.apply
 
-    def fail_to_decide(book: Book, now: Moment, terminal: str, transaction: Transaction) -> Entry:
+    def fail_to_decide(
+        book: Book,
+        now: Moment,
+        terminal: str,
+        transaction: Transaction,
+        chip: ChipFinding | None,
+    ) -> Entry:
         if isinstance(transaction.intent, Share):
             raise Bug("planted")
-        return decide(book, now, terminal, transaction)
+        return decide(book, now, terminal, transaction, chip)
 
     def fail_to_apply(entry: Entry) -> None:
         if isinstance(entry.intent, Share):

@@ -11,6 +11,7 @@ from engine.accounts import Account, AccountKind
 from engine.book import Book, TransactionId, empty_accounts
 from engine.calendar import day_and_month
 from engine.card import Card
+from engine.chips import ChipCounts, ChipFinding
 from engine.decisions import decide
 from engine.fares.tariff import Tariffs
 from engine.moment import Moment
@@ -62,11 +63,13 @@ class Ledger:
         self.cards: dict[str, Card] = {}
         self.returned: dict[TransactionId, int] = {}
         self.holders: dict[str, str] = {}
+        self.chips: dict[bytes, ChipCounts] = {}
         self.book = Book(
             cards=self.cards,
             terminals={},
             returned=self.returned,
             holders=self.holders,
+            chips=self.chips,
             accounts=empty_accounts(),
             find_entry=self.find,
         )
@@ -86,14 +89,17 @@ class Ledger:
         """Let time pass."""
         self.now_ms += duration_ms
 
-    def dry_run(self, intent: Intent, terminal: str = "T") -> Entry:
+    def dry_run(
+        self, intent: Intent, terminal: str = "T", chip: ChipFinding | None = None
+    ) -> Entry:
         """Decide an intent, and leave it at that."""
         counter = self._counters.get(terminal, 0) + 1
-        return decide(self.book, self.now, terminal, Transaction(counter, self.now_ms, intent))
+        transaction = Transaction(counter, self.now_ms, intent)
+        return decide(self.book, self.now, terminal, transaction, chip)
 
-    def send(self, intent: Intent, terminal: str = "T") -> Entry:
+    def send(self, intent: Intent, terminal: str = "T", chip: ChipFinding | None = None) -> Entry:
         """Decide an intent as the terminal's next transaction, and post what was decided."""
-        return self.post(self.dry_run(intent, terminal))
+        return self.post(self.dry_run(intent, terminal, chip))
 
     def post(self, entry: Entry) -> Entry:
         """Apply an entry, and remember it."""

@@ -9,6 +9,7 @@ from hypothesis.strategies import SearchStrategy
 
 from engine import limits
 from engine.accounts import AccountKind
+from engine.chips import ChipFinding
 from engine.errors import Reason
 from engine.tally import Bought, Charged, Credit, Tally
 from engine.transaction import (
@@ -51,6 +52,11 @@ counters = st.integers(1, limits.COUNTER_MAX)
 days = st.integers(0, limits.DAY_MAX)
 times = st.integers(0, limits.TIME_MS_MAX)
 proofs = st.none() | st.binary(min_size=1, max_size=limits.PROOF_BYTES_MAX)
+uids = st.none() | st.binary(min_size=1, max_size=limits.CHIP_UID_BYTES_MAX)
+findings = st.builds(
+    *(ChipFinding, st.sampled_from(["forged", "genuine", "unknown_key", "unreadable"])),
+    *(st.binary(max_size=limits.CHIP_UID_BYTES_MAX), counters, st.text(), st.booleans()),
+)
 kinds = st.integers(1, len(AccountKind))
 services = st.sampled_from(["", "mrt", "transjakarta_brt", "by camel"])
 media = st.sampled_from(["stored", "account"])
@@ -99,10 +105,10 @@ INTENTS: Final[dict[type[Intent], SearchStrategy[Intent]]] = {
         ).map(tuple),
         optional_names,
     ),
-    Issue: st.builds(Issue, names, media, names, st.booleans()),
+    Issue: st.builds(Issue, names, media, names, st.booleans(), uids),
     Block: st.builds(Block, names, texts),
     Unblock: st.builds(Unblock, names, texts),
-    Replace: st.builds(Replace, names, names),
+    Replace: st.builds(Replace, names, names, uids),
     Close: st.builds(Close, names),
     Hold: st.builds(
         *(Hold, names, positive_amounts, st.sampled_from(["operator", "merchant"]), names),
@@ -128,6 +134,7 @@ entries = st.builds(
     st.lists(st.tuples(kinds, owners, corrected_amounts)).map(tuple),
     st.integers(-1, 2**53),
     tally=st.none() | tallies,
+    chip=st.none() | findings,
 )
 
 

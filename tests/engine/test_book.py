@@ -21,6 +21,7 @@ def folded(entries: list[Entry]) -> Book:
         terminals={},
         returned={},
         holders={},
+        chips={},
         accounts=empty_accounts(),
         find_entry=lambda *_: None,
     )

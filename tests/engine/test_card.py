@@ -72,6 +72,6 @@ def test_a_grant_holds_from_its_first_day_to_its_last() -> None:
     assert CARD.grant_of("food", 15) is CARD.last_grant("food") is None
 
 
-def test_a_card_from_before_there_were_grants_fares_and_tallies_has_none() -> None:
+def test_a_card_from_before_there_were_grants_fares_tallies_and_chips_has_none() -> None:
     written = msgspec.to_builtins(CARD)
-    assert msgspec.convert(written[:-3], Card) == msgspec.structs.replace(CARD, grants=())
+    assert msgspec.convert(written[:-4], Card) == msgspec.structs.replace(CARD, grants=())

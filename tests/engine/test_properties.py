@@ -27,6 +27,7 @@ def empty_book() -> Book:
         terminals={},
         returned={},
         holders={},
+        chips={},
         accounts=empty_accounts(),
         find_entry=lambda *_: None,
     )

@@ -24,6 +24,7 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
+from engine.chips import ChipFinding
 from engine.explaining.explanation import ExplainedLine
 from engine.fares.state import Alighting, Boarding, Counted, Leg, Package, Rating
 from engine.fleet.commands import CommandBody
@@ -95,6 +96,7 @@ RECORDS: Final[dict[type[Struct], str]] = {
     Bought: "bought",
     Charged: "charged",
     Credit: "credit",
+    ChipFinding: "chip finding",
 }
 
 

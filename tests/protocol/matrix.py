@@ -39,6 +39,7 @@ from engine.transaction import (
 from protocol.messages import (
     Action,
     BalanceOf,
+    ChipOf,
     CommandOf,
     CommandsOf,
     CommandTerminals,
@@ -62,6 +63,7 @@ from protocol.messages import (
     Question,
     Register,
     Report,
+    ShiftOf,
     StatementOf,
     Submit,
     Subscribe,
@@ -167,6 +169,9 @@ def _questions(terminal: str) -> Iterator[Sample]:
     yield Sample(Explain(f"not-{terminal}", 1))
     yield Sample(DryRun(Transaction(1, 1, Tap("C", 1, "mrtj", "in"))), frozenset({Right.TRIAL}))
     yield Sample(DryRun(Transaction(1, 1, Issue("C", "account", "dki"))))
+    yield Sample(ChipOf("C"))
+    yield Sample(ShiftOf(terminal, 1, 2, 0, 0), frozenset({Right.OWN}))
+    yield Sample(ShiftOf(f"not-{terminal}", 1, 2, 0, 0))
 
 
 def _orders(terminal: str) -> Iterator[Sample]:

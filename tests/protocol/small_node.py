@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from engine.book import Book, empty_accounts
 from engine.card import Card
+from engine.chips import ChipCounts
 from engine.decisions import decide
 from engine.moment import moment
 from engine.seen import Seen
@@ -53,6 +54,7 @@ class SmallBook(Book):
             terminals=terminals,
             returned=returned,
             holders=dict[str, str](),
+            chips=dict[bytes, ChipCounts](),
             accounts=empty_accounts(),
             find_entry=self.find,
         )

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
+from engine.chips import ChipFinding
 from engine.errors import Reason
 from engine.transaction import Entry, Group, Intent, Item, Part, Purchase, Replace, Tap
 from protocol.redaction import SECRET_BYTES, pseudonyms, redact
@@ -43,6 +45,7 @@ VALUES: Final[dict[str, object]] = {
     "payee": "operator",
     "registered": True,
     "proof": b"<proof>",
+    "chip": b"<chip>",
     "lines": ((1, "<owner>", 1), (2, "<owner>/p", -1)),
     "since_day": 20_370,
     "until_day": 20_551,
@@ -70,10 +73,6 @@ def test_of_an_intent_only_what_is_nobodys_own_comes_through(kind: type[Intent])
     }
 
 
-def data(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
-
-
 @given(st.lists(st.tuples(city.intents, city.terminals), max_size=15))
 def test_no_card_no_officer_and_no_proof_stands_in_what_is_sent(
     drawn: list[tuple[Intent, str]],
@@ -82,8 +81,10 @@ def test_no_card_no_officer_and_no_proof_stands_in_what_is_sent(
     for intent, terminal in drawn:
         town.send(intent, terminal)
     everything = b"".join(map(encoded, town.entries))
-    for secret in (*city.CARDS, "officer", "counted", "lost", "found", city.PROOF):
-        assert data(secret) not in everything
+    for secret in (*city.CARDS, "officer", "counted", "lost", "found"):
+        assert secret.encode() not in everything
+    for of_chip in (city.PROOF, *city.CHIPS, *city.FINDINGS):
+        assert of_chip not in everything
 
 
 @given(histories)
@@ -94,7 +95,7 @@ def test_amounts_and_all_else_stay_and_what_is_shown_is_an_entry(history: Histor
         assert [line[::2] for line in shown.postings] == [line[::2] for line in entry.postings]
         assert shown.balance_rp == 0
         assert (shown.rating, shown.middle, shown.tally) == (None, None, None)
-        changed = {"intent", "postings", "balance_rp", "rating", "middle", "tally"}
+        changed = {"intent", "postings", "balance_rp", "rating", "middle", "tally", "chip"}
         for name in set(Entry.__struct_fields__) - changed:
             assert getattr(shown, name) == getattr(entry, name)
         assert type(shown.intent) is type(entry.intent)
@@ -113,6 +114,14 @@ def test_counts_by_card_come_out_right(history: History) -> None:
             if kind == 1:
                 by_pseudonym[owner] = by_pseudonym.get(owner, 0) + amount_rp
     assert by_pseudonym == {PSEUDONYM(card): total_rp for card, total_rp in by_card.items()}
+
+
+def test_of_a_chip_only_what_was_found_comes_through() -> None:
+    found = ChipFinding("forged", city.CHIPS[0], 7, "amount_rp", blocks=True)
+    entry = Entry("T", 1, 1, Tap("C", 1, "tj", "in"), 1, Reason.NONE, "", "", 7, (), (), -1)
+    shown = redact(replace(entry, chip=found), PSEUDONYM)
+    assert shown.chip == ChipFinding("forged", b"*", 0, "amount_rp", blocks=True)
+    assert redact(entry, PSEUDONYM).chip is None
 
 
 def test_a_pseudonym_is_a_keyed_hash_and_no_name() -> None:
@@ -147,7 +156,7 @@ def test_an_owner_of_nonsense_stays_within_its_bound() -> None:
 
 def test_every_field_of_an_intent_is_known_to_these_tests() -> None:
     """A new field has to be judged: is it somebody's own?"""
-    hidden = {"card", "new_card", "officer", "holder", "reason", "proof"}
+    hidden = {"card", "new_card", "officer", "holder", "reason", "proof", "chip"}
     structs: tuple[type[Struct], ...] = get_args(Intent)
     names = {name for struct in structs for name in struct.__struct_fields__}
     assert names == SHOWN | hidden | SEEN_INSIDE

@@ -67,7 +67,7 @@ def test_the_handshake_ends_with_the_limits_of_the_session() -> None:
     assert session.receive(pack("hello", [9, 1], TERMINAL, PUBLIC, "reader 2"), NOW_MS) is None
     assert said(session) == [["challenge", 1, NONCE, NOW_MS]]
     assert session.receive(proof(), NOW_MS + 1) is None
-    capabilities = ["submit", "query", "dry_run", "lists", "commands", "orders", "feed"]
+    capabilities = ["submit", "query", "dry_run", "lists", "commands", "orders", "feed", "chips"]
     assert said(session) == [["ready", NOW_MS + 1, 41, 700, 20, 262_144, 500, capabilities]]
     assert session.phase is Phase.READY
     assert (session.terminal, session.role, session.software) == (TERMINAL, "service", "reader 2")

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from engine.book import Book, TransactionId, empty_accounts, holder_key
 from engine.calendar import day_of
 from engine.card import Card
+from engine.chips import ChipCounts, ChipFinding
 from engine.decisions import decide
 from engine.moment import moment
 from engine.seen import Seen
@@ -57,6 +58,16 @@ NOON_MS: Final = 1_760_000_000_000
 MINUTE_MS: Final = 60_000
 PROOF: Final = b"proof of the chip"
 
+CHIPS: Final = (bytes.fromhex("04de5f1eacc040"), bytes.fromhex("04de5f1eacc041"))
+FINDINGS: Final = {
+    b"first chip, 1": ChipFinding("genuine", CHIPS[0], 1),
+    b"first chip, 3": ChipFinding("genuine", CHIPS[0], 3),
+    b"second chip, 2": ChipFinding("genuine", CHIPS[1], 2),
+    b"of no chip": ChipFinding("forged", CHIPS[0], 9),
+    b"nothing": ChipFinding("unreadable", b"", 0),
+}
+"""What is found of some proofs; nobody looks into others, nor into those of groups."""
+
 CARDS: Final = ("6013000000000001", "6013000000000002", "6013000000000003", "6013000000000004")
 TERMINALS: Final = ("GATE-1", "BUS-2", "\0", "\0\0")
 """The last two are no names, and would be mixed up by keys that put a mark between their parts."""
@@ -75,7 +86,8 @@ _months = st.integers(2025 * 12 + 7, 2025 * 12 + 9)
 _references = st.sampled_from([SOME, SOME, SOME, TERMINALS[0]])
 _operators = st.sampled_from(["transjakarta", "mrtj"])
 _programmes = st.sampled_from(["", "", "kjp", "kls"])
-_proofs = st.sampled_from([None, PROOF])
+_proofs = st.sampled_from([None, None, PROOF, *FINDINGS])
+_chips = st.sampled_from([None, *CHIPS])
 
 parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(
@@ -106,7 +118,10 @@ parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Share, _operators, _operators, _amounts),
 )
 intents: st.SearchStrategy[Intent] = st.one_of(
-    st.builds(Issue, cards, st.sampled_from(["account", "stored"]), st.just("dki")),
+    st.builds(
+        *(Issue, cards, st.sampled_from(["account", "stored"]), st.just("dki"), st.booleans()),
+        _chips,
+    ),
     parts,
     parts,
     st.builds(
@@ -117,7 +132,7 @@ intents: st.SearchStrategy[Intent] = st.one_of(
     st.builds(Group, st.lists(parts, min_size=1, max_size=3).map(tuple)),
     st.builds(Reversal, _references, _counters),
     st.builds(Refund, _references, _counters, _amounts),
-    st.builds(Replace, cards, cards),
+    st.builds(Replace, cards, cards, _chips),
     st.builds(Close, cards),
     st.builds(
         *(Grant, cards, st.sampled_from(["free_ride", "food"])),
@@ -212,9 +227,9 @@ class City:
         counter = 1
         while seen.has(counter) or (skip := skip - 1) >= 0:
             counter += 1
-        entry = decide(
-            book, moment(self.now_ms, LAW), terminal, Transaction(counter, self.now_ms, intent)
-        )
+        transaction = Transaction(counter, self.now_ms, intent)
+        chip = FINDINGS.get(getattr(intent, "proof", None) or b"")
+        entry = decide(book, moment(self.now_ms, LAW), terminal, transaction, chip)
         book.terminals[terminal] = seen.with_counter(counter)
         self.shard.note(terminal, counter, book.position, 1)
         if entry.exceptions:
@@ -279,6 +294,7 @@ def folded(entries: Iterable[Entry]) -> Book:
         terminals=dict[str, Seen](),
         returned=dict[TransactionId, int](),
         holders=dict[str, str](),
+        chips=dict[bytes, ChipCounts](),
         accounts=empty_accounts(),
         find_entry=lambda *_: None,
     )
@@ -300,6 +316,8 @@ def assert_same_state(city: City) -> None:
     for holder in HOLDERS:
         key = holder_key("free_ride", holder)
         assert book.holders.get(key) == model.holders.get(key)
+    for chip in (b"unknown", *CHIPS):
+        assert book.chips.get(chip) == model.chips.get(chip)
     for terminal in ("unknown", *TERMINALS):
         assert book.terminals.get(terminal) == model.terminals.get(terminal)
         highest = (model.terminals.get(terminal) or Seen()).high

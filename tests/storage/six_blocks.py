@@ -11,7 +11,7 @@ from storage.store import all_rows
 from storage.verify import Report, verify
 from storage.view_rows import VIEWS_TABLES
 from tests.storage.city import CARDS as NAMES
-from tests.storage.city import HOLDERS, PROOF, TODAY, City
+from tests.storage.city import CHIPS, HOLDERS, PROOF, TODAY, City
 
 BLOCKS_THERE: Final = 6
 
@@ -23,7 +23,7 @@ def tap(card: str = NAMES[0], proof: bytes | None = None) -> Tap:
 def six_blocks() -> City:
     """Return six blocks, with every table of the views in use, and two landmarks."""
     city = City()
-    city.run(*(Issue(card, "account", "dki") for card in NAMES[:2]))
+    city.run(Issue(NAMES[0], "account", "dki", chip=CHIPS[0]), Issue(NAMES[1], "account", "dki"))
     city.run(*(TopUp(card, 50_000, "dki") for card in NAMES[:2]))
     city.run(tap(), tap(NAMES[1]), tap(proof=PROOF))
     city.shard.views.write_landmark(city.durable, city.shard.book.accounts)

@@ -30,7 +30,7 @@ from engine.transaction import (
     Withdrawal,
 )
 from storage.audit import findings_after, findings_before, is_repeated
-from tests.storage.city import CARDS, MINUTE_MS, PROOF, TERMINALS, TODAY, City
+from tests.storage.city import CARDS, MINUTE_MS, PROOF, TERMINALS, TODAY, City, folded
 
 CARD, OTHER = CARDS[:2]
 GATE = TERMINALS[0]
@@ -142,3 +142,25 @@ def test_a_transaction_is_repeated_only_by_the_same_terminal(city: City) -> None
     assert is_repeated(city.shard.book, entry)
     assert not is_repeated(city.shard.book, replace(entry, terminal="GATE-9"))
     assert not is_repeated(city.shard.book, replace(entry, counter=99))
+
+
+def test_what_no_chip_has_proved_moves_nothing_but_suspense(city: City) -> None:
+    intent = Tap(CARD, 500, "mrtj", "in", proof=b"of no chip")
+    entry = city.send(intent)
+    book = folded(city.entries[:-1])
+    card = book.cards.get(CARD)
+    assert list(findings_before(book, entry, card)) == []
+    moved = replace(entry, postings=((1, CARD, -500), (3, "mrtj", 500)))
+    assert list(findings_before(book, moved, card)) == [
+        "no chip has proved it, and it moves money all the same"
+    ]
+    believed = replace(entry, exceptions=())
+    assert list(findings_before(book, believed, card)) == [
+        "its proof is none, and it was posted as if it were one"
+    ]
+
+
+def test_what_a_chip_has_proved_is_as_it_should_be(city: City) -> None:
+    entry = city.send(Tap(CARD, 500, "mrtj", "in", proof=b"first chip, 1"))
+    book = folded(city.entries[:-1])
+    assert list(findings_before(book, entry, book.cards.get(CARD))) == []

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from storage.runs import Run, RunIndex, TerminalRuns
+
+Find: TypeAlias = Callable[[int], int | None]
 
 
 class RestingRuns:
@@ -35,6 +40,7 @@ class IndexLife(RuleBasedStateMachine):
         self.model: dict[tuple[str, int], int] = {}
         self.position = 0
         self.is_saving = False
+        self.finders: list[tuple[Callable[[str], Find], dict[tuple[str, int], int]]] = []
 
     @rule(terminal=st.sampled_from(["A", "B"]), first=st.integers(1, 40), count=st.integers(1, 5))
     def note(self, terminal: str, first: int, count: int) -> None:
@@ -76,6 +82,17 @@ class IndexLife(RuleBasedStateMachine):
             for counter in range(1, 47):
                 expected = self.model.get((terminal, counter))
                 assert self.index.position_of(terminal, counter) == expected
+        for find, model in (*self.finders, (self.index.finder, self.model)):
+            found = find("A")
+            known = [counter for terminal, counter in model if terminal == "A"]
+            assert [found(counter) for counter in known] == [model["A", each] for each in known]
+        assert self.index.finder("C")(1) is None
+
+    @rule()
+    def knows_what_it_knew(self) -> None:
+        """What it finds is not altered by what comes later, in memory or in the views."""
+        find = self.index.finder("A")
+        self.finders.append((lambda _: find, dict(self.model)))
 
 
 TestIndexLife = IndexLife.TestCase

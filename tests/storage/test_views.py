@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from engine.book import empty_accounts
 from engine.card import Card
+from engine.chips import ChipCounts
 from engine.errors import Reason
 from engine.seen import Seen
 from storage.errors import StorageDamaged, StorageFull
@@ -37,6 +38,7 @@ from storage.view_rows import (
 from storage.views import Checkpoint, Views
 
 HASH = bytes(range(32))
+UID = bytes.fromhex("04de5f1eacc040")
 CARD = Card("6013", "account", "dki", last=6)
 
 
@@ -54,6 +56,7 @@ def checkpoint(position: int = 9) -> Checkpoint:
         terminals={"GATE-1": Seen(10, ((6, 8),))},
         returned={("GATE-1", 2): 500},
         holders={"free_ride/person-1": "6013"},
+        chips={UID: ChipCounts("6013", Seen(7, ((1, 4),)))},
         accounts=accounts,
         runs={"GATE-1": runs},
         exceptions=[(3, (Reason.BELOW_FLOOR,)), (5, (Reason.CARD_BLOCKED,))],
@@ -82,6 +85,8 @@ def test_what_a_checkpoint_wrote_is_read(views: Views) -> None:
     assert views.returned([("GATE-1", 1), ("GATE-1", 2)]) == [None, 500]
     assert views.holders(["free_ride/person-1"]) == ["6013"]
     assert views.holders(["free_ride/person-2", "free_ride/person-1"]) == [None, "6013"]
+    assert views.chips([UID]) == [ChipCounts("6013", Seen(7, ((1, 4),)))]
+    assert views.chips([b"\x04", UID]) == [None, ChipCounts("6013", Seen(7, ((1, 4),)))]
     assert views.accounts() == checkpoint().accounts
 
 

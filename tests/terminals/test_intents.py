@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from engine import transaction
-from engine.transaction import Issue, Tap, TopUp, Transaction, Withdrawal
+from engine.transaction import Issue, Replace, Tap, TopUp, Transaction, Withdrawal
 from terminals import intents, wire
 from terminals.intents import Intent
 
@@ -27,6 +27,12 @@ from terminals.intents import Intent
             Withdrawal("c", 5_000, "dki", "kjp", "ATM-7"),
         ),
         (intents.issue("c", "stored", "dki"), Issue("c", "stored", "dki")),
+        (
+            intents.issue("c", "stored", "dki", chip=b"\x04uid"),
+            Issue("c", "stored", "dki", chip=b"\x04uid"),
+        ),
+        (intents.replace("c", "d"), Replace("c", "d")),
+        (intents.replace("c", "d", chip=b"\x04uid"), Replace("c", "d", b"\x04uid")),
     ],
 )
 def test_an_intent_is_read_as_it_was_meant(intent: Intent, expected: transaction.Intent) -> None:

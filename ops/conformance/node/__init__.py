@@ -51,6 +51,7 @@ RULES: Final[tuple[Rule[Kit], ...]] = tuple(rule for section in SECTIONS for rul
 
 NOT_TRIED: Final = {
     "busy:card_quarantined": "a card whose handler failed: a defect of the node",
+    "busy:keys_unavailable": "a defect of the node, or of where it has its keys",
     "busy:overload": "depends on how fast the node is",
     "busy:restarting": "a defect of the node",
     "busy:storage_full": "the disk of the node is full",
@@ -61,6 +62,7 @@ NOT_TRIED: Final = {
     "failed:internal_error": "a defect of the node",
     "limit:accounts_per_kind_max": "so many accounts would stay for ever",
     "limit:balance_rp_max": "takes a hundred thousand adjustments",
+    "limit:gaps_per_chip_max": "chips do so many things, and no client",
     "limit:grants_per_card_max": "there are fewer programmes than grants fit on a card",
     "limit:nesting_max": "no field that can be at fault lies so deep",
     "order:internal_error": "a defect of the node",
@@ -70,6 +72,9 @@ NOT_TRIED: Final = {
     "reason:card_quarantined": "a card whose handler failed: a defect of the node",
     "reason:day_limit": "no purse has such a limit at present",
     "reason:month_limit": "no purse has such a limit at present",
+    "reason:proof_forged": "of a node that has the keys of chips",
+    "reason:proof_repeated": "of a node that has the keys of chips",
+    "reason:proof_unreadable": "of a node that has the keys of chips",
     "reason:too_many_grants": "there are fewer programmes than grants fit on a card",
     "receipt:busy": "depends on how fast the node is",
     "status:503": "the node is full, or is being stopped",

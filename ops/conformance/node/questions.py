@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Final
 
 from ops.conformance.errors import check, check_equal
@@ -229,3 +230,52 @@ async def _a_ride_is_explained_in_both_languages(kit: Kit) -> None:
         check(all(line["text_id"] and line["text_en"] for line in lines), "a language is missing")
         check(any(line["rule"] and line["article"] for line in lines), "no article is told")
         await peer.fails("not_found", "explain", peer.terminal, peer.counter + 1)
+
+
+@SECTION.rule("the chip that this card is bound to", limits=("chip_uid_bytes_max",))
+async def _a_card_is_bound_to_its_chip(kit: Kit) -> None:
+    card, most = kit.name(), LIMITS["chip_uid_bytes_max"]
+    uid = sha256(card.encode()).digest()[:most]
+    async with kit.session(SERVICE) as desk:
+        await desk.fails("not_found", "chip", "", uid)
+        await desk.posted(["issue", card, "stored", "dki", False, uid])
+        for question in (["chip", card], ["chip", "", uid]):
+            found = await desk.answer(*question)
+            check_equal("the chip", (found["uid"], found["card"]), (uid, card))
+            counts = found["counter"], found["missing"], found["gaps"]
+            check_equal("its counts", counts, (0, 0, []))
+        (other,) = await desk.submit(["issue", kit.name(), "stored", "dki", False, uid])
+        check_equal("the reason", (other["reason"], other["detail"]), ("chip_mismatch", "chip"))
+        failed = await desk.fails("not_found", "chip", await kit.card())
+        check_equal("the field", failed["field"], "query.question.card")
+        await desk.fails("question_invalid", "chip")
+        await desk.fails("question_invalid", "chip", card, uid)
+        await desk.say("query", 1, ["chip", "", bytes(most + 1)])
+        await desk.ends("field_invalid", "query.question.uid")
+
+
+@SECTION.rule(
+    "no counter is missing, and the sums are those of the question",
+    limits=("shift_counters_max", "shift_rp_max"),
+)
+async def _a_shift_is_complete_or_it_is_told_what_is_missing(kit: Kit) -> None:
+    card = await kit.card(10_000)
+    async with kit.session() as peer:
+        taps = await peer.posted(*[["tap", card, 1_000, "o", "in"]] * 3)
+        first, last = taps[0]["counter"], taps[-1]["counter"]
+        shift = ["shift", peer.terminal, first]
+        # No chip has paid these.
+        whole = await peer.answer(*shift, last, 0, 0)
+        check_equal("the whole", (whole["complete"], whole["count"]), (True, 3))
+        for sums in ((1, 0), (0, LIMITS["shift_rp_max"])):
+            other = await peer.answer(*shift, last, *sums)
+            check_equal("with other sums", (other["complete"], other["missing"]), (False, 0))
+        lacking = await peer.answer(*shift, last + 2, 0, 0)
+        check_equal("with more counters", (lacking["complete"], lacking["count"]), (False, 3))
+        check_equal("what is missing", lacking["gaps"], [[last + 1, last + 2]])
+        await peer.fails("question_invalid", *shift, first - 1, 0, 0)
+        too_far = first + LIMITS["shift_counters_max"]
+        await peer.fails("question_invalid", *shift, too_far, 0, 0)
+        await peer.answer(*shift, too_far - 1, 0, 0)
+        await peer.say("query", 1, [*shift, last, LIMITS["shift_rp_max"] + 1, 0])
+        await peer.ends("field_invalid", "query.question.taken_rp")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from engine.accounts import FEES, SUSPENSE
 from engine.book import Book
+from engine.chips import UNPROVED
 from engine.decisions import checks, grants, returns
 from engine.errors import Reason
 from engine.transaction import (
@@ -115,9 +116,10 @@ def test_the_table_has_a_case_for_every_reason_of_every_kind() -> None:
 
 def test_every_reason_is_some_kinds_but_those_of_advices_and_of_the_shard() -> None:
     known = {reason for text in REASONS.values() for reason in text.split()}
-    others = {"", "card_quarantined", "medium_is_account"}
+    others = {"", "card_quarantined", "medium_is_account", "clock_corrected"}
     # On the day of this ledger few programmes have rules: theirs have tables of their own.
     others |= {"items_sum", "merchant_not_allowed", "goods_not_allowed"}
     others |= {"not_entitled", "price_differs", "quota_used"}
     others |= {"period_paid", "period_unknown", "too_many_charges"}
+    others |= {reason.value for reason in UNPROVED}
     assert known | others | OF_RIDES == set(Reason)

@@ -6,11 +6,14 @@ import string
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from engine.card import Granted
+from engine.chips import ChipCounts, ChipFinding, Finding
 from engine.explaining.explanation import ExplainedLine, explain
 from engine.explaining.sentences import PARTS, SENTENCES, Rupiah, Said, When
 from engine.fares.network import Network
+from engine.fares.state import NO_TAPS
 from engine.fares.tariff import Tariffs
 from engine.law import Law, law_of
 from engine.rules.rulebook import Rulebook
@@ -257,6 +260,35 @@ def test_other_transactions_tell_their_rule_and_their_postings() -> None:
     assert "The card gets Rp10,000." in posted.english("outcome")
     filed = told(riding, riding.send(Group((Purchase("S", 60_000, "shop", proof=PROOF),))))
     assert "Posted, and filed as an exception: below_floor." in filed.english("outcome")
+
+
+@pytest.mark.parametrize(
+    ("finding", "text"),
+    [
+        ("genuine", "The chip has proved it, as its transaction 7."),
+        ("forged", "The proof does not fit (amount_rp)."),
+        ("unreadable", "The proof cannot be read (amount_rp)."),
+        ("unknown_key", "There is no key to check the proof with (amount_rp)."),
+    ],
+)
+def test_an_advice_tells_what_was_found_of_its_proof(finding: Finding, text: str) -> None:
+    riding = Riding()
+    purchase = Purchase("S", 1, "shop", proof=PROOF)
+    for intent in (purchase, Tap("S", 1, "mrtj", "in", proof=PROOF)):
+        chip = ChipFinding(finding, b"uid", 7, "amount_rp")
+        entry = riding.send(intent, chip=chip)
+        assert text in told(riding, entry).english("input")
+        paid = "The chip had paid Rp1." in told(riding, entry).english("input")
+        assert paid is (finding == "genuine" and isinstance(intent, Tap))
+        riding.book.chips[b"uid"] = ChipCounts()
+
+
+def test_an_advice_tells_that_its_card_was_blocked() -> None:
+    chip = ChipFinding("forged", b"uid", 7)
+    entry = Riding().send(Purchase("S", 1, "shop", proof=PROOF), chip=chip)
+    blocking = replace(entry, chip=replace(chip, blocks=True))
+    said = Told(explain(blocking, NO_TAPS, (), HERE))
+    assert "The card was blocked because of it." in said.english("outcome")
 
 
 def test_every_sentence_has_the_same_gaps_in_both_languages() -> None:

@@ -77,6 +77,7 @@ WAIVER = 'programme = "rusun"\ncharge = "{}"\npercent = 50'
         ("item_quota", QUOTA),
         ("spending_list", SPENDING),
         ("purse_order", 'purses = ["own"]\nsplit = false'),
+        ("proofs", "card_blocked_after = 3"),
     ],
 )
 def test_two_rules_that_say_the_same_of_a_programme_are_refused(kind: str, figures: str) -> None:

@@ -40,6 +40,7 @@ def journal_of(planned: Iterable[Planned]) -> list[Entry]:
         terminals={},
         returned={},
         holders={},
+        chips={},
         accounts=empty_accounts(),
         find_entry=lambda _terminal, _counter: None,
     )

@@ -14,6 +14,7 @@ from engine.transaction import Intent
 from ops.feed.named import lines_of, named, named_intent
 from protocol import messages
 from terminals import wire
+from terminals.chip_answers import ChipFinding
 from terminals.messages import Entry, Feed, FeedEntry
 from tests.engine.histories import History, histories, play
 from tests.protocol import document
@@ -74,6 +75,20 @@ def test_what_a_later_version_may_have_added_does_no_harm() -> None:
     entry = Entry("T", 1, 1, ["close", "C"], 1, "", "", "", 0, (), ((77, "new", 5),), -1)
     told = named(FeedEntry(3, entry))
     assert told["postings"] == [{"kind": 77, "owner": "new", "amount_rp": 5}]
+
+
+def test_what_was_found_of_a_proof_has_names_and_its_chip_in_hex() -> None:
+    found = ChipFinding("forged", b"\x04\xde", 7, "amount_rp")
+    entry = Entry("T", 1, 1, ["close", "C"], 1, "", "", "", 0, (), (), -1, chip=found)
+    told = json.loads(lines_of([FeedEntry(3, entry)]))["chip"]
+    assert told == {
+        "finding": "forged",
+        "uid": "04de",
+        "counter": 7,
+        "field": "amount_rp",
+        "blocks": False,
+    }
+    assert [*told] == [row[0] for row in document.sections()["Record", "chip finding"]]
 
 
 def test_no_entries_are_no_lines() -> None:
