@@ -6,6 +6,7 @@ from typing import TypeVar, get_args
 
 from hypothesis import strategies as st
 
+from engine.chips import ChipFinding, Finding
 from engine.errors import Reason
 from engine.explaining.explanation import ExplainedLine
 from engine.fleet.commands import (
@@ -59,6 +60,12 @@ ENTRIES = st.builds(
     st.lists(REASONS, max_size=2).map(tuple),
     st.lists(st.tuples(st.integers(1, 10), TEXTS, AMOUNTS), max_size=3).map(tuple),
     st.integers(-1, 2**53 - 1),
+    chip=st.none()
+    | st.builds(
+        ChipFinding,
+        st.sampled_from(get_args(Finding)),
+        *(st.binary(max_size=10), COUNTS, TEXTS, st.booleans()),
+    ),
 )
 LINES = st.builds(messages.StatementLine, COUNTS, AMOUNTS, ENTRIES)
 
@@ -115,6 +122,12 @@ BODIES = st.one_of(
     st.builds(messages.Found, COUNTS, ENTRIES),
     st.builds(messages.Explanation, COUNTS, many(EXPLAINED_LINES, 3)),
     st.builds(messages.Trial, OUTCOMES),
+    st.builds(
+        messages.ChipFound,
+        *(st.binary(max_size=10), TEXTS, COUNTS, COUNTS, many(st.tuples(COUNTS, COUNTS), 3)),
+        COUNTS,
+    ),
+    st.builds(messages.Shift, st.booleans(), *[COUNTS] * 5, many(st.tuples(COUNTS, COUNTS), 3)),
     st.builds(messages.Failed, TEXTS, TEXTS, TEXTS, COUNTS),
     st.builds(messages.Terminals, many(TERMINAL_ROWS, 2), TEXTS, COUNTS, COUNTS, COUNTS),
     st.builds(messages.Tree, many(TREE_ROWS, 3), COUNTS, COUNTS, COUNTS),

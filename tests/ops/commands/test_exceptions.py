@@ -51,11 +51,32 @@ def test_exceptions_are_listed_newest_first_with_card_and_reasons(folder: Path, 
         "position": 3,
         "card": CARDS[1],
         "reasons": ["card_unknown", "below_floor"],
+        "rule": "card.status",
+        "article": "",
+        "field": "card",
         "terminal": "GATE-1",
         "counter": 4,
         "decided_ms": city.entries[3].decided_ms,
         "amount_rp": 3500,
     }
+
+
+def test_the_article_behind_a_reason_is_told(folder: Path) -> None:
+    city = City()
+    city.run(Issue(CARDS[0], "stored", "dki"), advice())
+    found = told(write_folder(city, folder.parent / "poor"))["exceptions"][0]
+    assert found["rule"].startswith("purse.unregistered@")
+    assert found["article"].startswith("Peraturan Bank Indonesia")
+    assert found["field"] == "amount_rp"
+
+
+def test_what_no_chip_has_proved_is_listed_with_what_is_claimed(folder: Path) -> None:
+    city = City()
+    forged = Tap(CARDS[0], 3500, "transjakarta", "in", proof=b"of no chip")
+    city.run(Issue(CARDS[0], "stored", "dki"), forged)
+    found = told(write_folder(city, folder.parent / "forged"))["exceptions"][0]
+    assert (found["reasons"], found["rule"]) == (["proof_forged"], "card.chip")
+    assert (found["amount_rp"], found["terminal"]) == (3500, "GATE-1")
 
 
 def test_a_long_list_comes_in_pages(folder: Path) -> None:

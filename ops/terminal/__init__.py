@@ -1,0 +1,1 @@
+"""Running a terminal with real card readers, and making and reading cards at a desk."""
