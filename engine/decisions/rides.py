@@ -15,7 +15,6 @@ from typing import Final
 
 from engine.accounts import OPERATOR_REVENUE, OWED, SUSPENSE, Posting, is_name, purse_line
 from engine.book import Book
-from engine.calendar import day_of
 from engine.card import Card
 from engine.decisions.checks import (
     account_or_suspense,
@@ -26,6 +25,7 @@ from engine.decisions.checks import (
 )
 from engine.decisions.payments import pay_operator
 from engine.errors import Reason
+from engine.fares.boarding import floor_refusal, is_twice, open_ride_refusal
 from engine.fares.kept import Rated, rate_in_place, seen_tap
 from engine.fares.ride import NoFare
 from engine.fares.state import NO_TAPS, SeenTap
@@ -106,25 +106,18 @@ def _entry_doubts(
     if card is None or tap.direction != "in":
         return ()
     inside = card.kept.rating.inside
-    if inside is not None and tap.at_ms >= inside.at_ms:
-        rule = now.tariffs.at(inside.at_ms).journeys.get(inside.service)
-        same = (inside.service, inside.place) == (tap.service, tap.place)
-        since_s = (tap.at_ms - inside.at_ms) / 1000
-        if rule is not None and same and since_s < rule.double_tap_s:
+    if inside is not None:
+        refusal = open_ride_refusal(inside, tap, now.tariffs)
+        if refusal is not None:
+            return [(*refusal, "card")]
+        if is_twice(inside, tap, now.tariffs):
             return ()
-        if rule is not None and same and since_s < rule.passback_s:
-            return [(Reason.PASSBACK, rule.version, "card")]
-        if rule is not None and rule.missing_out == "refuse":
-            return [(Reason.JOURNEY_OPEN, rule.version, "card")]
-    rule = tariff.journeys.get(tap.service)
-    if rule is None or (
-        card.grants and tariff.is_free(tap.service, card.grants, day_of(tap.at_ms))
-    ):
-        return ()
-    free_rp = purse_now(card, programme).balance_rp - card.held_rp(programme, now.ms)
-    if free_rp < rule.balance_min_rp:
-        return [(Reason.BELOW_FLOOR, rule.version, "card")]
-    return ()
+
+    def free_rp() -> int:
+        return purse_now(card, programme).balance_rp - card.held_rp(programme, now.ms)
+
+    refusal = floor_refusal(tap, tariff, card.grants, free_rp)
+    return () if refusal is None else [(*refusal, "card")]
 
 
 def _file(book: Book, card: Card | None, now: Moment, intent: Tap, rated: Rated) -> Verdict:

@@ -30,6 +30,7 @@ from collections.abc import Iterable, Sequence
 from engine.accounts import OPERATOR_REVENUE, PROGRAMME_FUND
 from engine.calendar import day_of, week_of
 from engine.card import Granted
+from engine.fares.boarding import is_twice
 from engine.fares.ride import NO_CHARGE, Charge, Fare, Ride
 from engine.fares.state import (
     NOT_RATED,
@@ -65,7 +66,7 @@ def rate(
     """
     inside = rating.inside
     if tap.direction == "in":
-        if inside is not None and _is_double(inside, tap, tariffs):
+        if inside is not None and is_twice(inside, tap, tariffs):
             return rating, NO_CHARGE
         after, charge = rating, NO_CHARGE
         if inside is not None:
@@ -83,7 +84,7 @@ def rate(
         ride = Ride(tap.service, inside.at_ms, inside.place, tap.at_ms, tap.place)
         return _add(rating, ride, inside.operator, tariffs, grants)
     ended = _last_end(rating)
-    if inside is None and ended is not None and _is_double(ended, tap, tariffs):
+    if inside is None and ended is not None and is_twice(ended, tap, tariffs):
         return rating, NO_CHARGE
     after, before = _close(rating, tap, tariffs, grants)
     after, charge = _add_half(after, tap, tariffs, grants)
@@ -113,13 +114,6 @@ def ends_ride(inside: Boarding, tap: SeenTap, tariffs: Tariffs) -> bool:
         return True
     rule = tariffs.at(inside.at_ms).journeys.get(inside.service)
     return tap.direction == "in" and rule is not None and rule.missing_out == "complete"
-
-
-def _is_double(last: Boarding | Alighting, tap: SeenTap, tariffs: Tariffs) -> bool:
-    if last.service != tap.service or last.place != tap.place:
-        return False
-    rule = tariffs.at(last.at_ms).journeys.get(tap.service)
-    return rule is not None and tap.at_ms - last.at_ms < rule.double_tap_s * 1000
 
 
 def _last_end(rating: Rating) -> Alighting | None:

@@ -12,6 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from engine.calendar import day_of
 from engine.card import Granted
+from engine.fares.boarding import floor_refusal, is_twice, open_ride_refusal
 from engine.fares.rating import rate
 from engine.fares.ride import NoFare
 from engine.fares.state import NOT_RATED, Alighting, Boarding, Rating, SeenTap
@@ -173,11 +174,9 @@ class Offline:
             return point.side
         if inside is None or inside.service != point.service:
             return "in"
-        rule = self._tariffs.at(inside.at_ms).journeys.get(inside.service)
-        since_s = (at_ms - inside.at_ms) / 1000
         # Held to the reader twice: nobody gets off where they have just got on.
-        twice = rule is not None and inside.place == point.place and since_s < rule.double_tap_s
-        return "in" if twice else "out"
+        again = SeenTap(at_ms, "in", inside.service, point.place, point.operator)
+        return "in" if is_twice(inside, again, self._tariffs) else "out"
 
     def _entry(
         self,
@@ -188,20 +187,13 @@ class Offline:
         grants: tuple[Granted, ...],
     ) -> Refused | None:
         """Tell why somebody is not let in, as the node would (engine.decisions.rides)."""
-        inside = rating.inside
-        if inside is not None and tap.at_ms >= inside.at_ms:
-            rule = self._tariffs.at(inside.at_ms).journeys.get(inside.service)
-            same = (inside.service, inside.place) == (tap.service, tap.place)
-            since_s = (tap.at_ms - inside.at_ms) / 1000
-            if rule is not None and same and since_s < rule.double_tap_s:
+        inside, refusal = rating.inside, None
+        if inside is not None:
+            if is_twice(inside, tap, self._tariffs):
                 return None
-            if rule is not None and same and since_s < rule.passback_s:
-                return Refused(Refusal.PASSBACK, rule.version)
-            if rule is not None and rule.missing_out == "refuse":
-                return Refused(Refusal.JOURNEY_OPEN, rule.version)
-        rule = tariff.journeys.get(tap.service)
-        if rule is None or tariff.is_free(tap.service, grants, day_of(tap.at_ms)):
+            refusal = open_ride_refusal(inside, tap, self._tariffs)
+        refusal = refusal or floor_refusal(tap, tariff, grants, lambda: held.value_rp)
+        if refusal is None:
             return None
-        if held.value_rp < rule.balance_min_rp:
-            return Refused(Refusal.BELOW_FLOOR, rule.version)
-        return None
+        reason, version = refusal
+        return Refused(Refusal(reason.value), version)
