@@ -18,6 +18,7 @@ from engine.fares.tariff import Tariffs
 from engine.rules.kinds import RuleHead, Service
 from engine.rules.reading import Fault, RulesInvalid
 from engine.rules.rulebook import Rulebook, Version
+from ops.commands.pack import pack
 from ops.commands.rehearse import rehearse
 from ops.network import load_network, network_of, network_option
 from ops.node import now_ms
@@ -38,6 +39,7 @@ def rules() -> None:
 
 
 rules.add_command(rehearse)
+rules.add_command(pack)
 
 
 @rules.command()

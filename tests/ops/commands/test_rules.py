@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from engine.rules.listed import texts_of
 from ops.cli import main
+from ops.fleet.list_rows import read_entries
 from tests.engine.fares.test_network_file import head, line
 from tests.engine.rules.written import limit, rule, text_of
 
@@ -223,3 +225,27 @@ def test_the_network_that_is_shown_is_one(tmp_path: Path) -> None:
     assert (found["networks"], found["lines"]) == (4, 6)
     ride = ("fare", "krl", "Bogor", "Bekasi", "--at", "2026-11-28T06:40")
     assert told(*ride, "--network", tmp_path)["amount_rp"] == 7_000
+
+
+def test_instruments_are_packed_as_a_list_that_terminals_can_read(
+    decrees: Path, tmp_path: Path
+) -> None:
+    done = call("pack", decrees)
+    assert done.exit_code == 0, done.output
+    file = tmp_path / "rules.csv"
+    file.write_text(done.stdout)
+    wanted = read_entries(file, "rules", whole=True)
+    entries = [(key, value) for key, value in wanted.entries.items() if value is not None]
+    assert texts_of(entries) == {"fare-2027.toml": (decrees / "fare-2027.toml").read_text()}
+
+
+def test_instruments_with_faults_are_not_packed(decrees: Path) -> None:
+    (decrees / "fare-2027.toml").write_text("[instrument")
+    assert call("pack", decrees).exit_code == 1
+    (decrees / "fare-2027.toml").unlink()
+    (decrees / "Next Year.toml").write_text(
+        text_of("Next Year", rule("fare.transjakarta", "flat_fare", FARE, since="2027-01-01"))
+    )
+    done = call("pack", decrees)
+    assert done.exit_code == 1
+    assert "Next Year" in done.output
