@@ -74,6 +74,7 @@ def test_deciding_changes_nothing_and_decides_the_same_again(history: History) -
         book.apply_recorded(entry)
 
 
+@pytest.mark.slow
 def test_the_histories_meet_every_kind_of_intent_every_limit_and_no_other_reason() -> None:
     posted, filed = Counter[type[Intent]](), Counter[Reason]()
     refused = Counter[tuple[type[Intent], Reason]]()

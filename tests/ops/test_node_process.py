@@ -25,6 +25,8 @@ from storage.journal import TABLES as JOURNAL_TABLES
 from storage.journal import Journal
 from storage.lmdb_store import LmdbStore
 
+pytestmark = pytest.mark.slow
+
 
 def serve(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

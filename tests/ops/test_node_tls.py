@@ -16,6 +16,8 @@ from ops.node_process import NodeProcess
 from tests.e2e.commands import run
 from tests.e2e.trip_files import row, write
 
+pytestmark = pytest.mark.slow
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that is what is tried
 
 

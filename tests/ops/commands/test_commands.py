@@ -102,6 +102,7 @@ def test_a_command_says_how_to_follow_it(place: FleetPlace) -> None:
     assert done.stderr == "order later: to send the same again, add --id later\n"
 
 
+@pytest.mark.slow
 def test_a_command_expires(place: FleetPlace) -> None:
     dumb = Gate("GATE-02")
     dumb.answer = lambda _command: None

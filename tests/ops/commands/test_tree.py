@@ -51,6 +51,7 @@ def test_what_is_watched_is_for_people(place: FleetPlace, option: str) -> None:
     assert "--watch goes with neither" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_tree_is_watched_until_ctrl_c(place: FleetPlace, tmp_path: Path) -> None:
     path = tmp_path / "screen"
     with path.open("wb") as screen:

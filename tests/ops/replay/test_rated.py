@@ -135,6 +135,7 @@ def test_both_sides_are_the_same_with_what_is_owed() -> None:
     assert not reconciled(plan, trips, after)
 
 
+@pytest.mark.slow
 def test_half_of_april_is_rated_as_its_rules_say() -> None:
     services = Services(LineNetwork([read_gtfs(reference("gtfs"))]).services)
     trips = read_trips(reference(APRIL)).trips
