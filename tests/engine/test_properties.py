@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import get_args
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 
 from engine.book import Book, empty_accounts
