@@ -36,6 +36,9 @@ class _Format(msgspec.Struct):
     format: Annotated[int, msgspec.Meta(ge=1)]
 
 
+ONE_NODE: Final = "one node runs on a data folder"
+
+
 class DataFolder:
     """An open data folder. Use `open` to get one; it is a context manager.
 
@@ -88,7 +91,7 @@ class DataFolder:
             raise StorageMissing(f"there is no data folder at {path}")
         with ExitStack() as held:
             if exclusive:
-                held.callback(os.close, _lock(path))
+                held.callback(os.close, lock_folder(path, ONE_NODE))
             if create:
                 _make_format(path)
             _check_format(path)
@@ -124,7 +127,17 @@ class DataFolder:
         self.close()
 
 
-def _lock(path: Path) -> int:
+def lock_folder(path: Path, rule: str) -> int:
+    """Hold a folder until the descriptor that is returned is closed.
+
+    Args:
+      path: of the folder.
+      rule: who may be at work there, for whoever is not let in.
+
+    Raises:
+      StorageLocked: another process holds it.
+      OSError: the system does not let us.
+    """
     descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,9 +146,7 @@ def _lock(path: Path) -> int:
     except BlockingIOError as error:
         holder = os.pread(descriptor, 20, 0).decode().strip() or "unknown"
         os.close(descriptor)
-        raise StorageLocked(
-            f"{path} is in use by process {holder}: one node runs on a data folder."
-        ) from error
+        raise StorageLocked(f"{path} is in use by process {holder}: {rule}.") from error
     except OSError:
         os.close(descriptor)
         raise

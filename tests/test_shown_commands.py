@@ -14,12 +14,14 @@ import pytest
 
 from engine.calendar import day_of
 from ops.replay.held import counter_of
+from ops.terminal.folder import opened_journal
 from tests.e2e.commands import environment
 from tests.e2e.trip_files import row, write
 from tests.engine.fares import test_network_file as stations
 from tests.engine.ledger import wib_ms
 from tests.ops.commands.fleet_place import Gate, connected, fleet_place, tap
 from tests.ops.rehearsal.place import DEARER, some_rides
+from tests.terminals.acceptance import test_journal
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -43,6 +45,9 @@ SHORT: Final = {
     "jakarta-one conformance --url URL --enroll DIR": TRY_SOME,
     "jakarta-one conformance --url ws://127.0.0.1:8145 --enroll DIR": TRY_SOME,
     TRY_WITH_KEYS: f"{TRY_WITH_KEYS} --only 6",
+    # The node that they are tried at has no keys of chips.
+    "jakarta-one chip 9360020000000017": "jakarta-one chip --help",
+    "jakarta-one chip --uid 04DE5F1EACC040": "jakarta-one chip --help",
     "jakarta-one conformance --serve 127.0.0.1:0 --once -- node client.js": (
         "jakarta-one conformance --help"
     ),
@@ -118,6 +123,8 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
         (tmp_path / name).write_text(content)
     (tmp_path / "DECREES").mkdir()
     some_rides().write(tmp_path / "PAST")
+    with opened_journal(tmp_path / "TILL") as journal:
+        test_journal.done(journal)
     tools = [command for _, command in ALL if command.startswith("openssl ")]
     ours = {command for _, command in ALL if not command.startswith(("make ", "openssl "))}
     gate = Gate("GATE-02")

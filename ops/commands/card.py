@@ -20,9 +20,9 @@ from ops.chip_keys import (
 from ops.node import now_ms
 from ops.options import bundled
 from ops.output import emit, json_option
-from ops.rulebook import NOWHERE, law_in
-from ops.terminal.build import known_places
+from ops.rulebook import NOWHERE, rulebook_in
 from ops.terminal.desk import at_reader
+from ops.terminal.law import known_places
 from ops.terminal.numbers import CARD_NUMBER
 from protocol.chip import personalise as bureau
 from protocol.chip import purse
@@ -66,7 +66,7 @@ def card() -> None:
 
     \b
     Examples:
-      jakarta-one card personalise 9360020000000017 --chip-keys bureau.keys
+      jakarta-one card personalise 9360020000000011 --chip-keys bureau.keys
       jakarta-one card inspect --chip-keys gate.keys
     """
 
@@ -102,8 +102,10 @@ def personalise(  # noqa: PLR0913 - one for each option
 
     \b
     Example:
-      jakarta-one card personalise 9360020000000017 --expires 2031-12-31 --chip-keys bureau.keys
+      jakarta-one card personalise 9360020000000011 --expires 2031-12-31 --chip-keys bureau.keys
     """
+    if group and group_until is None:
+        raise click.UsageError("a group holds until a day: --group-until")
     keys = _bureau_keys(chip_keys)
     face = CardFace(
         number,
@@ -170,8 +172,7 @@ def inspect(*, desk: tuple[str, float], chip_keys: ChipKeyPlace | None, as_json:
     }
 
     def render(console: Console) -> None:
-        law = law_in(None)
-        places = Places(known_places(law, NOWHERE, now_ms()))
+        places = Places(known_places(rulebook_in(None), NOWHERE))
         console.print(f"card {face.number}, UID {told['uid']}", highlight=False)
         console.print(f"valid until {told['expires']}, keys {face.key_version}", highlight=False)
         if face.group:

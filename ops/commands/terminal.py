@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
@@ -14,23 +15,33 @@ from rich.console import Console
 
 from engine.fleet.lists import LIST_NAMES, ListName
 from engine.rules.kinds import Service
+from engine.rules.reading import RulesInvalid
 from ops.chip_keys import ChipKeyPlace, chip_key_options, opened_card_keys
 from ops.endings import leaves, run_interruptible
+from ops.fleet.shown import counted
 from ops.network import network_of, network_option
 from ops.options import bundled
 from ops.output import json_option
 from ops.remote import Remote, remote_options
-from ops.rulebook import law_in, rules_option
-from ops.terminal.build import Outside, Parts, built, opened_journal
+from ops.rulebook import rules_option
+from ops.terminal.build import Outside, Parts, built
+from ops.terminal.certificates import in_json, shown_on
+from ops.terminal.folder import opened_journal
+from ops.terminal.law import TerminalLaw
 from ops.terminal.screen import ConsoleScreen, JsonScreen
 from ops.terminal.trace import Trace
-from storage.errors import StorageError
+from storage.errors import StorageError, StorageFull
+from terminals.acceptance.certifier import OnCertificate
 from terminals.acceptance.point import KINDS, Point, Side
+from terminals.acceptance.terminal import Screen
 from terminals.errors import TerminalError
 from terminals.pcsc.watch import ReaderChoice, every_reader, starting_with
 
 DRAIN_S: Final = 10.0
 """How long a terminal that is to end goes on telling the node, if there is something to tell."""
+
+DIGITS_MAX: Final = 12
+"""Of an amount that is keyed in; more are no amount."""
 
 _RIDES: Final = ("gate", "bus")
 
@@ -42,8 +53,12 @@ def _chosen(readers: Sequence[str]) -> ReaderChoice:
 
 def _point_for(**described: str) -> Callable[[str], Point]:
     def named(name: str) -> Point:
-        # click has checked them.
-        point = Point(terminal=name, **described)  # type: ignore[arg-type]
+        try:
+            # click has checked what there are only a few of.
+            point = Point(terminal=name, **described)  # type: ignore[arg-type]
+        except ValueError as error:
+            field, _, why = str(error).partition(": ")
+            raise click.BadParameter(why, param_hint=f"--{field.replace('_', '-')}") from error
         _ensure_whole(point)
         return point
 
@@ -97,6 +112,7 @@ point_options = bundled(
     help="List without which no card is taken; may be given several times.",
 )
 @click.option("--trace", is_flag=True, help="Tell each command of a card, and how long it took.")
+@click.option("--close-shift", is_flag=True, help="Close the shift when the program ends.")
 @point_options
 @rules_option
 @network_option
@@ -110,6 +126,7 @@ def terminal(  # noqa: PLR0913 - one for each option
     amount: int | None,
     needs: tuple[ListName, ...],
     trace: bool,
+    close_shift: bool,
     point_for: Callable[[str], Point],
     rules_in: Path | None,
     networks: tuple[Path, ...],
@@ -119,8 +136,8 @@ def terminal(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Take cards at real readers (PC/SC): a gate, a bus, a shop or a kiosk.
 
-    It works without the node, and tells it of everything when it is there. Ends with Ctrl-C or
-    SIGTERM; what the node has not heard by then it hears the next time.
+    It works without the node, and tells it of everything when it is there. Ctrl-C or SIGTERM ends
+    it; SIGHUP closes the shift, and what the node has of that is printed once it has told.
 
     \b
     Examples:
@@ -132,15 +149,16 @@ def terminal(  # noqa: PLR0913 - one for each option
     point = point_for(remote.name)
     if chip_keys is None:
         raise click.UsageError("a terminal has keys of chips: --chip-keys or --chip-token")
+    screen, on_certificate = _shown(as_json=as_json)
     outside = Outside(
         chosen=_chosen(readers),
-        screen=JsonScreen(click.echo) if as_json else ConsoleScreen(Console()),
+        screen=screen,
         needs=needs,
-        note=lambda text: click.echo(f"terminal: {text}", err=True),
+        note=_note,
         on_step=Trace(lambda line: click.echo(line, err=True)) if trace else None,
+        on_certificate=on_certificate,
     )
-    network = network_of(networks)
-    law = law_in(rules_in, network)
+    law = _law(rules_in, networks)
     try:
         with opened_card_keys(chip_keys) as keys, opened_journal(data) as journal:
             parts = built(
@@ -150,15 +168,28 @@ def terminal(  # noqa: PLR0913 - one for each option
                 data,
                 keys=keys,
                 law=law,
-                network=network,
                 outside=outside,
             )
-            run_interruptible(_run, parts, amount)
+            run_interruptible(partial(run_terminal, parts, amount, close_shift=close_shift))
     except (StorageError, TerminalError, BaseExceptionGroup) as error:
         causes = list(leaves(error))
         if not all(isinstance(cause, StorageError | TerminalError) for cause in causes):
             raise
         raise click.ClickException(str(causes[0])) from error
+
+
+def _law(rules_in: Path | None, networks: Sequence[Path]) -> TerminalLaw:
+    try:
+        return TerminalLaw(rules_in, network_of(networks))
+    except RulesInvalid as invalid:
+        raise click.ClickException(str(invalid)) from invalid
+
+
+def _shown(*, as_json: bool) -> tuple[Screen, OnCertificate]:
+    if as_json:
+        return JsonScreen(click.echo), in_json(click.echo)
+    console = Console()
+    return ConsoleScreen(console), shown_on(console)
 
 
 def _ensure_whole(point: Point) -> None:
@@ -178,10 +209,24 @@ def _ensure_whole(point: Point) -> None:
             raise click.UsageError(f"a {point.kind} needs {option}")
 
 
-async def _run(parts: Parts, amount: int | None) -> None:
+async def run_terminal(parts: Parts, amount: int | None, *, close_shift: bool) -> None:
+    """Run a terminal until it is told to end.
+
+    Args:
+      parts: that it is made of.
+      amount: that each card pays or gets; None: it is keyed in, or there is none.
+      close_shift: whether its shift is closed at the end.
+
+    Raises:
+      StorageError: the disk failed.
+    """
     lane = parts.lane
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_end_on_sigterm, nursery.cancel_scope, parts)
+        end = partial(_end_on_signal, nursery.cancel_scope, parts, close_shift=close_shift)
+        nursery.start_soon(end)
+        # Who started this with hangups ignored (nohup) wants none to be felt.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            nursery.start_soon(_close_on_sighup, parts)
         if amount is not None:
             lane.amount_rp = amount
         elif lane.wants_amount:
@@ -189,14 +234,41 @@ async def _run(parts: Parts, amount: int | None) -> None:
         await parts.terminal.run()
 
 
-async def _end_on_sigterm(scope: trio.CancelScope, parts: Parts) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM) as signals:
+async def _end_on_signal(scope: trio.CancelScope, parts: Parts, *, close_shift: bool) -> None:
+    # A second Ctrl-C ends it at once: it is listened for no more.
+    ending = (signal.SIGTERM, signal.SIGINT) if close_shift else (signal.SIGTERM,)
+    with trio.open_signal_receiver(*ending) as signals:
         async for _ in signals:
             break
     parts.lane.closed = True
+    if close_shift:
+        await _close(parts)
     with trio.move_on_after(DRAIN_S if parts.sender.online else 0):
         await parts.sender.wait_empty()
+        if close_shift:
+            await parts.certifier.wait_certified()
+    if close_shift and parts.journal.waiting_shifts:
+        _note("the certificate follows when the terminal is at its node again")
     scope.cancel()
+
+
+async def _close_on_sighup(parts: Parts) -> None:
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            await _close(parts)
+
+
+async def _close(parts: Parts) -> None:
+    try:
+        shift = await parts.certifier.close()
+    except StorageFull as full:
+        _note(f"the shift is not closed: {full}")
+    else:
+        _note(f"shift {shift.number} is closed: {counted(shift.count, 'transaction')}")
+
+
+def _note(text: str) -> None:
+    click.echo(f"terminal: {text}", err=True)
 
 
 async def _key_in(parts: Parts) -> None:
@@ -206,7 +278,6 @@ async def _key_in(parts: Parts) -> None:
         if not line:
             return
         text = line.strip().replace(".", "")
-        if not (text.isascii() and text.isdigit()):
-            click.echo("terminal: an amount in rupiah, as 25000", err=True)
-            continue
-        parts.lane.amount_rp = int(text)
+        is_number = text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX
+        if not (is_number and parts.terminal.key_in(int(text))):
+            _note("an amount in rupiah, as 25000")

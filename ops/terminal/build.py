@@ -5,26 +5,23 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from engine.fares.lines import LineNetwork
 from engine.fleet.lists import ListName
-from engine.law import Law
-from engine.rules.kinds import Service, TableFare
 from ops.node import now_ms
 from ops.remote import Remote
+from ops.terminal.law import TerminalLaw
 from protocol.chip.keys import CardKeys, Role
-from storage.lmdb_store import LmdbStore
-from terminals.acceptance.journal import TABLES, TapJournal
+from terminals.acceptance.certificate import Certificate
+from terminals.acceptance.certifier import Certifier, OnCertificate
+from terminals.acceptance.journal import TapJournal
 from terminals.acceptance.lane import Lane
 from terminals.acceptance.offline import Offline
-from terminals.acceptance.point import Places, Point
+from terminals.acceptance.point import Point
 from terminals.acceptance.sender import Sender
 from terminals.acceptance.terminal import Readers, Screen, Terminal
 from terminals.acceptance.timing import Timing
@@ -40,10 +37,7 @@ from terminals.pcsc.watch import ReaderChoice, ReaderWatch
 from terminals.pcsc.work import CardWorkers
 from terminals.websocket import websocket
 
-REMEDY: Final = (
-    "What a terminal has taken and not yet told the node stands there: take the folder to the "
-    "bureau, and give the terminal an empty one."
-)
+"""Its place in the folder of a terminal."""
 
 
 class Parts(NamedTuple):
@@ -53,21 +47,11 @@ class Parts(NamedTuple):
     lane: Lane
     journal: TapJournal
     sender: Sender
+    certifier: Certifier
 
 
-@contextmanager
-def opened_journal(folder: Path) -> Iterator[TapJournal]:
-    """Open the journal of a terminal, and close it behind the body.
-
-    Raises:
-      StorageError: it cannot be used.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = LmdbStore(folder / "journal", tables=TABLES, remedy=REMEDY)
-    try:
-        yield TapJournal(store, now_ms=now_ms())
-    finally:
-        store.close()
+def _untold(_certificate: Certificate) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +64,7 @@ class Outside:
       needs: lists without which no card is taken.
       note: takes a line for people.
       on_step: is told each command of a card.
+      on_certificate: is told what the node has of a shift that was closed.
     """
 
     chosen: ReaderChoice
@@ -87,6 +72,7 @@ class Outside:
     needs: Sequence[ListName]
     note: Callable[[str], None]
     on_step: OnStep | None = None
+    on_certificate: OnCertificate = _untold
 
 
 def built(
@@ -96,26 +82,23 @@ def built(
     folder: Path,
     *,
     keys: CardKeys,
-    law: Law,
-    network: LineNetwork,
+    law: TerminalLaw,
     outside: Outside,
 ) -> Parts:
     """Put a terminal together."""
     clock = NodeClock(now_ms, steady_s=time.monotonic)
-    timing = Timing(clock, journal.run)
-    sender = Sender(journal, timing)
-    connect: Connect = partial(websocket, tls=remote.tls)
-    node = Node(
-        url=remote.url,
-        terminal=point.terminal,
-        key=remote.key,
-        random=random.Random().random,
-        software=f"jakarta-one terminal, {point.kind}",
-        connect=connect,
+    timing = Timing(clock, journal.run, journal.contact_ms)
+    certifier = Certifier(
+        point.terminal,
+        journal,
+        timing,
+        on_certificate=outside.on_certificate,
+        note=outside.note,
     )
+    sender = Sender(journal, timing, certifier=certifier)
     workers = CardWorkers(establish)
     uplink = Uplink(
-        node,
+        _node(point, remote),
         keeper=FileKeeper(folder / "kept"),
         journal=journal,
         sender=sender,
@@ -123,35 +106,49 @@ def built(
         reader=lambda: Status(reader="degraded" if workers.hung else "ok"),
         note=outside.note,
     )
-    places = Places(known_places(law, network, timing.now_ms()))
-    offline = Offline(point, law.tariffs, places, uplink.published("deny"))
+    denied, settings = uplink.published("deny"), uplink.published("settings")
+    fares = law.fares
     role = Role.LOAD if point.kind == "kiosk" else Role.DEBIT
     visits = Visits(point, role, keys, journal, timing, os.urandom)
-    settings = uplink.published("settings")
+    offline = Offline(point, *fares, denied)
     lane = Lane(point, visits, offline, journal, sender, timing, settings)
-    readers = Readers(
-        watch=ReaderWatch(establish, outside.chosen),
-        workers=workers,
-        clock_s=time.perf_counter,
-        on_step=outside.on_step,
-    )
     terminal = Terminal(
-        readers,
+        _readers(outside, workers),
         lane,
         uplink,
-        places=places,
+        places=fares.places,
         screen=outside.screen,
         clock=clock,
         needs=outside.needs,
         note=outside.note,
     )
-    return Parts(terminal, lane, journal, sender)
+
+    def use_rules(entries: Iterable[tuple[str, str]]) -> None:
+        listed = law.with_list(entries, outside.note)
+        if listed is not None:
+            lane.decide_with(Offline(point, *listed, denied))
+            terminal.name_with(listed.places)
+
+    uplink.use_with("rules", use_rules)
+    return Parts(terminal, lane, journal, sender, certifier)
 
 
-def known_places(law: Law, network: LineNetwork, at_ms: int) -> Iterator[tuple[Service, str]]:
-    """Walk the places on which fares depend."""
-    yield from network.places()
-    rules = [price.rule for price in law.tariffs.at(at_ms).prices.values()]
-    for rule in rules:
-        if isinstance(rule, TableFare):
-            yield from product(rule.services, rule.stations)
+def _readers(outside: Outside, workers: CardWorkers) -> Readers:
+    return Readers(
+        watch=ReaderWatch(establish, outside.chosen),
+        workers=workers,
+        clock_s=time.perf_counter,
+        on_step=outside.on_step,
+    )
+
+
+def _node(point: Point, remote: Remote) -> Node:
+    connect: Connect = partial(websocket, tls=remote.tls)
+    return Node(
+        url=remote.url,
+        terminal=point.terminal,
+        key=remote.key,
+        random=random.Random().random,
+        software=f"jakarta-one terminal, {point.kind}",
+        connect=connect,
+    )

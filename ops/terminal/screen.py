@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 
 from ops.owing import hidden
+from terminals.acceptance.screen import uses_shown
 from terminals.acceptance.visit import Taken, Turned, Visit
 
 
@@ -54,8 +55,9 @@ class JsonScreen:
         """Show nothing: who reads JSON waits for visits."""
 
     def visited(self, reader: str, visit: Visit, lines: Sequence[str], took_s: float) -> None:
-        """Write what came of a visit."""
-        told = {"reader": reader, "screen": list(lines), "took_ms": round(took_s * 1000, 1)}
+        """Write what came of a visit, but not where its card was before: that is for its holder."""
+        shown = list(lines[: len(lines) - uses_shown(visit)])
+        told = {"reader": reader, "screen": shown, "took_ms": round(took_s * 1000, 1)}
         self._write(json.dumps(told | visit_in_json(visit)))
 
 

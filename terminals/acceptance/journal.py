@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from storage.store import Change, Store, all_rows
+from terminals.acceptance.renumber import Renumbering
 from terminals.acceptance.rows import Attempt, Field, Owed, Shift, Stamp, Tap, packed, with_proof
 
 ATTEMPTS: Final = "attempts"
@@ -38,6 +40,9 @@ _FORGET_AT_ONCE: Final = 500
 
 ORDERS_MAX: Final = 10_000
 """About cards that have not come by yet."""
+
+KEPT_SHIFTS_MAX: Final = 400
+"""Closed shifts that are kept: a year of one a day. One that is not certified is kept longer."""
 
 _KEY_BYTES: Final = 8
 _STATE: Final = b"state"
@@ -59,6 +64,8 @@ class _State(Struct, frozen=True, array_like=True, kw_only=True):
     shift: int = 0
     contact_ms: int = 0
     """When the node last answered, or this journal began; by the best clock there was."""
+    closed: bool = False
+    """An officer has closed the lane."""
 
 
 class TapJournal:
@@ -84,6 +91,8 @@ class TapJournal:
         self._attempts = {row.sequence: row for row in _rows(store, ATTEMPTS, _ATTEMPT)}
         self._owed = {row.counter: row for row in _rows(store, OWED, _OWED)}
         self._orders = {key.decode(): raw.decode() for key, raw in all_rows(store, ORDERS)}
+        shifts = written_shifts(store)
+        self._waiting = {one.number: one for one in shifts if one.state == "waiting"}
         changes: list[Change] = []
         if not state.shift:
             self._state = msgspec.structs.replace(self._state, shift=1, contact_ms=now_ms)
@@ -126,8 +135,9 @@ class TapJournal:
 
         There is one at most: a card with one is not used before that is cleared up.
         """
-        torn = (one for one in self._attempts.values() if one.uid == uid and not one.lost)
-        return next(torn, None)
+        # Other readers go on meanwhile: what is walked is a list of this moment.
+        torn = [one for one in list(self._attempts.values()) if one.uid == uid and not one.lost]
+        return torn[0] if torn else None
 
     def owed(self) -> list[Owed]:
         """Return what is owed to cards, the oldest first."""
@@ -264,21 +274,37 @@ class TapJournal:
     def follow(self, counter: int, now_ms: int) -> None:
         """Note that the node was heard of, and go on above a counter that it has seen.
 
-        Only where there is no backlog, as on a new disk: what is numbered already keeps its number.
+        What was never sent is numbered anew above it; what was may be known by its number.
         """
         with self._lock:
             heard = msgspec.structs.replace(self._state, contact_ms=now_ms)
-            if counter <= self._state.counter or self.backlog:
+            waiting = self.unsettled(1)
+            if counter <= heard.settled or (waiting and waiting[0].at_ms >= 0):
                 self._write([], heard)
                 return
-            shift = self.shift()
-            assert shift is not None
-            if not shift.count:
-                shift = msgspec.structs.replace(shift, first=counter + 1, last=counter)
-            state = msgspec.structs.replace(
-                heard, counter=counter, settled=counter, oldest=counter + 1
-            )
-            self._write([_shift_row(shift)], state)
+            self._renumber(Renumbering(heard.settled, counter - heard.settled), heard)
+
+    def _renumber(self, anew: Renumbering, heard: _State) -> None:
+        taps, shifts = self.unsettled(self.backlog), written_shifts(self._store)
+        owed = {one.counter: one for one in anew.owed(self._owed.values())}
+        attempts = {one.sequence: one for one in anew.attempts(self._attempts.values())}
+        changes: list[Change] = [(TAPS, _key(tap.counter), None) for tap in taps]
+        changes += [(OWED, _key(number), None) for number in self._owed]
+        changes += [_tap_row(tap) for tap in anew.taps(taps)]
+        changes += [(OWED, _key(number), _encode(one)) for number, one in owed.items()]
+        changes += [(ATTEMPTS, _key(number), _encode(one)) for number, one in attempts.items()]
+        moved = list(anew.shifts(shifts))
+        changes += map(_shift_row, moved)
+        settled = anew.counter(heard.settled + 1) - 1
+        state = msgspec.structs.replace(
+            heard,
+            counter=heard.counter + settled - heard.settled,
+            settled=settled,
+            oldest=heard.oldest if heard.settled else settled + 1,
+        )
+        self._write(changes, state)
+        self._owed, self._attempts = owed, attempts
+        self._waiting |= {one.number: one for one in moved if one.state == "waiting"}
 
     # --- what officers order ------------------------------------------------------------------
 
@@ -294,6 +320,16 @@ class TapJournal:
             self._write([(ORDERS, number.encode(), action.encode())], self._state)
             self._orders[number] = action
             return True
+
+    @property
+    def lane_closed(self) -> bool:
+        """Whether an officer has closed the lane."""
+        return self._state.closed
+
+    def close_lane(self, *, closed: bool) -> None:
+        """Close the lane, or open it again; a power cut does not."""
+        with self._lock:
+            self._write([], msgspec.structs.replace(self._state, closed=closed))
 
     def order_for(self, number: str) -> str:
         """Return what was ordered about a card, or an empty text."""
@@ -324,8 +360,34 @@ class TapJournal:
                 number=closed.number + 1, opened_ms=now_ms, first=counter + 1, last=counter
             )
             state = msgspec.structs.replace(self._state, shift=opened.number)
-            self._write([_shift_row(closed), _shift_row(opened)], state)
+            old = closed.number - KEPT_SHIFTS_MAX
+            gone = [one for one in written_shifts(self._store, last=old) if one.certified_ms >= 0]
+            changes: list[Change] = [(SHIFTS, _key(one.number), None) for one in gone]
+            self._write([*changes, _shift_row(closed), _shift_row(opened)], state)
+            self._waiting[closed.number] = closed
             return closed
+
+    @property
+    def waiting_shifts(self) -> int:
+        """Closed shifts of which the node has not told yet what it has."""
+        return len(self._waiting)
+
+    def shifts_to_certify(self) -> list[Shift]:
+        """Return the closed shifts that the node can be asked about, the oldest first.
+
+        It has answered all that was done in them.
+        """
+        with self._lock:
+            waiting = sorted(self._waiting.values(), key=lambda one: one.number)
+            return [one for one in waiting if one.last <= self._state.settled]
+
+    def certify(self, number: int, now_ms: int, *, complete: bool) -> None:
+        """Note that the node has told what it has of a closed shift."""
+        with self._lock:
+            shift = self._waiting[number]
+            certified = msgspec.structs.replace(shift, certified_ms=now_ms, complete=complete)
+            self._write([_shift_row(certified)], self._state)
+            del self._waiting[number]
 
     # --- the store ----------------------------------------------------------------------------
 
@@ -363,6 +425,15 @@ class TapJournal:
     def _write(self, changes: Iterable[Change], state: _State) -> None:
         self._store.write([*changes, (FACTS, _STATE, _encode(state))])
         self._state = state
+
+
+def written_shifts(store: Store, *, last: int | None = None) -> list[Shift]:
+    """Return the shifts in the store of a journal by their numbers, up to the last one wanted.
+
+    It only reads: the journal may be at work meanwhile.
+    """
+    shifts = _rows(store, SHIFTS, _SHIFT)
+    return list(takewhile(lambda one: last is None or one.number <= last, shifts))
 
 
 def _rows(store: Store, table: str, decoder: msgspec.msgpack.Decoder[T]) -> Iterator[T]:

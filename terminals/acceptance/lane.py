@@ -1,48 +1,33 @@
 """What a terminal does with each card that is presented, by its kind.
 
-A gate and a bus take a ride, a shop the amount that was keyed in, and a kiosk puts money on a card:
-first the bank's leg, which the node decides, then the chip's. Money that a bank has given and that
-is not on its card yet is owed to it: it comes with the card's next visit here, or goes back.
+A gate and a bus take a ride, a shop the amount that was keyed in, and a kiosk puts money on a card
+(`top_ups`). What an officer has ordered about a card holds whatever it is presented for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
 
-import trio
-
-from protocol.chip.errors import ChipError
 from protocol.chip.profile import Use
+from storage.errors import StorageFull
 from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.journal import TapJournal
 from terminals.acceptance.offline import Accepted, Decision, Held, Offline
 from terminals.acceptance.point import Point, Published, Setting, setting
 from terminals.acceptance.refusal import Refusal, Refused
-from terminals.acceptance.rows import Field, Owed
+from terminals.acceptance.rows import Field
 from terminals.acceptance.sender import Sender
 from terminals.acceptance.timing import Timing
+from terminals.acceptance.top_ups import Present, TopUps
 from terminals.acceptance.visit import Taken, Talk, Turned, Visit, Visits, Want
-from terminals.errors import CardGone
 
-T = TypeVar("T")
+_RESET: Final = "reset_journey"
+ORDERS: Final = frozenset({"block", "unblock", _RESET})
 
-ORDERS: Final = frozenset({"block", "unblock", "reset_journey"})
-
-BANK_S_MAX: Final = 8.0
-"""Somebody holds a card to a kiosk for no longer. What comes later is owed to the card."""
-
-
-class Present(Protocol):
-    """Runs what blocks with the card at a reader, in a thread of that reader."""
-
-    def __call__(self, work: Callable[[Talk], T], /) -> Awaitable[T]:
-        """Run it.
-
-        Raises:
-          CardGone, ReaderFailed: as `Talk` says, or before it could begin.
-        """
-        ...
+AMOUNT_RP_MAX: Final = 10_000_000
+"""That can be keyed in: what a card may hold at most."""
 
 
 class Lane:
@@ -59,7 +44,7 @@ class Lane:
 
     Attributes:
       closed: whether no card is taken, as an officer has ordered.
-      amount_rp: that the next card pays, or gets; 0: none was keyed in.
+      amount_rp: that each card pays, or gets, where none is keyed in; 0: nothing.
     """
 
     def __init__(
@@ -72,8 +57,9 @@ class Lane:
         timing: Timing,
         published: Published,
     ) -> None:
-        self.closed = False
+        self.closed = journal.lane_closed
         self.amount_rp = 0
+        self._keyed_rp = 0
         self._point = point
         self._visits = visits
         self._offline = offline
@@ -81,6 +67,7 @@ class Lane:
         self._sender = sender
         self._timing = timing
         self._published = published
+        self._top_ups = TopUps(point, visits, self._may_be_used, journal, sender, timing, published)
 
     async def serve(self, present: Present) -> Visit | None:
         """Take the card at a reader; None: nothing was to be done with it.
@@ -93,18 +80,53 @@ class Lane:
             return Turned(Refused(Refusal.CLOSED))
         if (refused := self._too_long()) is not None:
             return Turned(refused)
+        # It is this card's from now on, so that no other one pays it as well.
+        amount_rp, self._keyed_rp = self._keyed_rp, 0
+        visit: Visit | None = None
         try:
-            match self._point.kind:
-                case "gate" | "bus":
-                    return await present(self._ride)
-                case "shop":
-                    if not (amount_rp := self.amount_rp):
-                        return None
-                    return await present(lambda talk: self._purchase(talk, amount_rp))
-                case _:
-                    return await self._kiosk(present)
+            visit = await self._serve(present, amount_rp or self.amount_rp)
+        except StorageFull as full:
+            visit = Turned(Refused(Refusal.OUT_OF_ORDER, str(full)))
         finally:
+            if not isinstance(visit, Taken):
+                self._keyed_rp = self._keyed_rp or amount_rp
             self._sender.wake()
+        return visit
+
+    async def _serve(self, present: Present, amount_rp: int) -> Visit | None:
+        match self._point.kind:
+            case "gate" | "bus":
+                return await present(self._ride)
+            case "shop":
+                if not amount_rp:
+                    return None
+                return await present(lambda talk: self._purchase(talk, amount_rp))
+            case _:
+                return await self._top_ups.serve(present, amount_rp)
+
+    def close(self, *, closed: bool) -> None:
+        """Close the lane, or open it again, as an officer has ordered.
+
+        Raises:
+          StorageError: it could not be written down.
+        """
+        self._journal.close_lane(closed=closed)
+        self.closed = closed
+
+    def decide_with(self, offline: Offline) -> None:
+        """Decide by other rules from now on. A visit that has begun may still see those before."""
+        self._offline = offline
+
+    def key_in(self, amount_rp: int) -> bool:
+        """Let the next card pay, or get, an amount, once; 0: none. Tell whether that may be."""
+        if not 0 <= amount_rp <= AMOUNT_RP_MAX:
+            return False
+        self._keyed_rp = amount_rp
+        return True
+
+    def give_back(self) -> int:
+        """Give money back to banks that has not come to its cards, as `TopUps` says."""
+        return self._top_ups.give_back()
 
     @property
     def wants_amount(self) -> bool:
@@ -116,9 +138,10 @@ class Lane:
         if self.closed:
             return ["  Tutup / Closed"]
         if self.wants_amount:
-            if not self.amount_rp:
+            amount_rp = self._keyed_rp or self.amount_rp
+            if not amount_rp:
                 return ["  Masukkan jumlah / Key in an amount"]
-            return [f"  {rupiah(self.amount_rp)}", "  Tempelkan kartu / Present your card"]
+            return [f"  {rupiah(amount_rp)}", "  Tempelkan kartu / Present your card"]
         return ["  Tempelkan kartu / Present your card"]
 
     def order(self, card: str, action: str) -> str:
@@ -127,7 +150,7 @@ class Lane:
         Raises:
           StorageError: it could not be written down.
         """
-        if action not in ORDERS:
+        if action not in ORDERS or (action == _RESET and self.wants_amount):
             return f"this terminal cannot {action} a card"
         return "" if self._journal.order(card, action) else "too many orders about cards"
 
@@ -136,21 +159,31 @@ class Lane:
     def _ride(self, talk: Talk) -> Visit:
         visit = self._visits.take(talk, self._within(self._ride_or_order), self._ride_fields)
         if isinstance(visit, Taken) and visit.use is Use.RESET:
-            self._journal.carried_out(visit.number)
+            # Where there is no room, it is carried out once more: then there is no ride to end.
+            with suppress(StorageFull):
+                self._journal.carried_out(visit.number)
         return visit
 
     def _ride_or_order(self, held: Held) -> Decision:
-        match self._journal.order_for(held.face.number):
-            case "block":
-                return Refused(Refusal.DENIED, "an officer's order")
-            case "reset_journey":
-                return self._offline.reset(held)
-            case _:
-                return self._offline.ride(held)
+        if (refused := self._blocked(held)) is not None:
+            return refused
+        if self._journal.order_for(held.face.number) == _RESET:
+            return self._offline.reset(held)
+        return self._offline.ride(held)
+
+    def _blocked(self, held: Held) -> Refused | None:
+        if self._journal.order_for(held.face.number) == "block":
+            return Refused(Refusal.DENIED, "an officer's order")
+        return None
+
+    def _may_be_used(self, held: Held) -> Refused | None:
+        return self._blocked(held) or self._offline.may_be_used(held)
 
     def _purchase(self, talk: Talk, amount_rp: int) -> Visit:
 
         def decide(held: Held) -> Decision:
+            if (refused := self._blocked(held)) is not None:
+                return refused
             if amount_rp > setting(Setting.PURCHASE_RP_MAX, self._published):
                 return Refused(Refusal.OFFLINE_TOO_MUCH)
             return self._offline.purchase(held, amount_rp)
@@ -160,7 +193,8 @@ class Lane:
             paid = ("purchase", held.face.number, amount_rp, point.merchant, point.place)
             return (*paid, "", None, point.merchant_kind)
 
-        return self._visits.take(talk, self._within(decide), fields, want=Want(uses=True))
+        want = Want(uses=True, change_rp=-amount_rp)
+        return self._visits.take(talk, self._within(decide), fields, want=want)
 
     def _within(self, decide: Callable[[Held], Decision]) -> Callable[[Held], Decision]:
         """Let only so much be taken that the node does not know of."""
@@ -185,86 +219,3 @@ class Lane:
         if since_ms > setting(Setting.OFFLINE_S_MAX, self._published) * 1000:
             return Refused(Refusal.OFFLINE_TOO_LONG)
         return None
-
-    # --- top-ups ------------------------------------------------------------------------------
-
-    async def _kiosk(self, present: Present) -> Visit | None:
-        try:
-            held, _ = await present(self._visits.look)
-        except CardGone:
-            return Turned(Refused(Refusal.MOVED))
-        except ChipError as error:
-            return Turned(Refused(Refusal.FOREIGN, str(error)))
-        number = held.face.number
-        owed = self._owed_to(number)
-        if owed is None and self.amount_rp:
-            if (refused := self._offline.may_be_used(held)) is not None:
-                return Turned(refused, number, held.value_rp)
-            asked = await self._ask_bank(number, self.amount_rp)
-            if isinstance(asked, Refused):
-                return Turned(asked, number, held.value_rp)
-            owed = asked
-        if owed is None:
-            return None
-        return await present(self._load(owed))
-
-    def _owed_to(self, number: str) -> Owed | None:
-        """Return what the bank has given for a card and it has not got yet."""
-        for owed in self._journal.owed():
-            tap = self._journal.tap(owed.counter)
-            if owed.number == number and tap is not None and tap.result == "posted":
-                return owed
-        return None
-
-    async def _ask_bank(self, number: str, amount_rp: int) -> Owed | Refused:
-        """Have the node take money from the bank for a card."""
-        if not self._sender.online:
-            return Refused(Refusal.NO_NODE)
-        fields = ("top_up", number, amount_rp, self._point.bank, 0, "bank")
-        stamp = self._timing.stamp()
-        tap = await trio.to_thread.run_sync(
-            lambda: self._journal.owe(fields, stamp, number, amount_rp)
-        )
-        self._sender.wake()
-        with trio.move_on_after(BANK_S_MAX):
-            settled = await self._sender.wait_settled(tap.counter)
-            if settled is not None and settled.result == "posted":
-                return Owed(tap.counter, number, amount_rp, stamp)
-            await trio.to_thread.run_sync(lambda: self._journal.give_up(tap.counter))
-            return Refused(Refusal.NODE_REFUSED, "" if settled is None else settled.result)
-        return Refused(Refusal.NO_NODE)
-
-    def _load(self, owed: Owed) -> Callable[[Talk], Visit]:
-        """Put money on a card that its bank has given."""
-
-        def decide(held: Held) -> Decision:
-            if held.face.number != owed.number:
-                return Refused(Refusal.MOVED)
-            return Accepted(Use.TOP_UP, "", owed.amount_rp)
-
-        def fields(held: Held, _decision: Accepted) -> tuple[Field, ...]:
-            bank = self._point.bank
-            return ("top_up", held.face.number, owed.amount_rp, bank, 0, "chip", "", None)
-
-        want = Want(uses=True, pays=owed.counter)
-        return lambda talk: self._visits.take(talk, decide, fields, want=want)
-
-    def give_back(self) -> int:
-        """Give money back to banks that has not come to its cards in time; return how often.
-
-        Not while a card may have got it: that is for the card's next visit to tell.
-        """
-        journal, count = self._journal, 0
-        under_way = {attempt.pays for attempt in journal.attempts()}
-        limit_ms = setting(Setting.TOP_UP_OWED_S_MAX, self._published) * 1000
-        for owed in journal.owed():
-            tap = journal.tap(owed.counter)
-            if tap is None or not tap.result or owed.counter in under_way:
-                continue
-            if tap.result != "posted":
-                journal.give_up(owed.counter)
-            elif self._timing.age_ms(owed.stamp) > limit_ms:
-                fields = ("reversal", self._point.terminal, owed.counter)
-                journal.give_back(owed.counter, fields, self._timing.stamp())
-                count += 1
-        return count

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias, get_args
 
+from engine.accounts import is_name
 from engine.rules.kinds import Service
 from protocol.chip.profile import place_mark
+from protocol.limits import SHORT_TEXT_LENGTH_MAX
 
 Kind: TypeAlias = Literal["gate", "bus", "shop", "kiosk"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -44,6 +46,9 @@ class Point:
       side: which way people go through it.
       merchant, merchant_kind: of a shop.
       bank: whose money a kiosk puts on cards.
+
+    Raises:
+      ValueError: something that no node takes; all that the terminal does would wait for ever.
     """
 
     kind: Kind
@@ -56,6 +61,15 @@ class Point:
     merchant: str = ""
     merchant_kind: str = ""
     bank: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("operator", "merchant", "bank"):
+            value: str = getattr(self, name)
+            if value and not is_name(value):
+                raise ValueError(f"{name}: {value!r} is no name of an account")
+        for name in ("place", "line", "merchant_kind"):
+            if len(getattr(self, name)) > SHORT_TEXT_LENGTH_MAX:
+                raise ValueError(f"{name}: longer than {SHORT_TEXT_LENGTH_MAX} characters")
 
     @property
     def mark(self) -> bytes:

@@ -40,6 +40,8 @@ class Refusal(StrEnum):
     """More than may be taken without the node."""
     NODE_REFUSED = "node_refused"
     """The node said no."""
+    LOAD_UNCLEAR = "load_unclear"
+    """The card has been used too often since to tell whether a top-up before came to it."""
     NO_NODE = "no_node"
     """What is wanted needs the node, and there is no connection."""
     OUT_OF_ORDER = "out_of_order"
@@ -66,6 +68,7 @@ _SAYS: Final[dict[Refusal, tuple[str, str]]] = {
     Refusal.OFFLINE_TOO_LONG: ("Mesin terlalu lama luring", "Terminal has been offline too long"),
     Refusal.OFFLINE_TOO_MUCH: ("Jumlah terlalu besar saat luring", "Too much while offline"),
     Refusal.NODE_REFUSED: ("Ditolak", "Declined"),
+    Refusal.LOAD_UNCLEAR: ("Hubungi petugas: isi ulang", "Ask the staff about your last top-up"),
     Refusal.NO_NODE: ("Tidak ada sambungan", "No connection"),
     Refusal.OUT_OF_ORDER: ("Mesin rusak", "Out of order"),
     Refusal.CLOSED: ("Tutup", "Closed"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final, TypeAlias, cast
+from typing import Annotated, Final, Literal, TypeAlias, cast
 
 import msgpack
 from msgspec import Meta, Struct
@@ -121,6 +121,8 @@ class Shift(Struct, frozen=True, array_like=True, kw_only=True):
       first, last: counters; of an empty shift the last is one below the first.
       taken_rp, added_rp: on chips.
       closed_ms: -1 while it is open.
+      certified_ms: when the node has told what it has of it; -1: not yet.
+      complete: whether that was all of it.
     """
 
     number: int
@@ -131,3 +133,14 @@ class Shift(Struct, frozen=True, array_like=True, kw_only=True):
     taken_rp: int = 0
     added_rp: int = 0
     closed_ms: int = -1
+    certified_ms: int = -1
+    complete: bool = False
+
+    @property
+    def state(self) -> Literal["open", "waiting", "complete", "incomplete"]:
+        """How far it is: open, waiting for the node, or certified."""
+        if self.closed_ms < 0:
+            return "open"
+        if self.certified_ms < 0:
+            return "waiting"
+        return "complete" if self.complete else "incomplete"

@@ -67,6 +67,11 @@ def _taken(visit: Taken, places: Places) -> list[str]:
     return lines
 
 
+def uses_shown(visit: Visit) -> int:
+    """Return how many lines of a visit, the last ones, tell what its card was used for before."""
+    return min(len(visit.uses), USES_SHOWN) if isinstance(visit, Taken) else 0
+
+
 def uses_lines(uses: Sequence[Record], places: Places) -> list[str]:
     """Return the last uses of a card, a line each."""
     return [f"  {_use(record, places)}" for record in uses[:USES_SHOWN]]

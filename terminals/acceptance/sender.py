@@ -7,11 +7,15 @@ from typing import Final, TypeAlias
 
 import trio
 
+from engine.chips import UNPROVED
 from protocol import limits
+from terminals.acceptance.certifier import Certifier
 from terminals.acceptance.journal import TapJournal
 from terminals.acceptance.rows import Tap
 from terminals.acceptance.timing import Timing
 from terminals.client import TerminalClient
+from terminals.messages import Outcome
+from terminals.nursery import flat_nursery
 from terminals.part import Offload, in_thread
 
 OnResult: TypeAlias = Callable[[Tap, str], None]
@@ -31,6 +35,7 @@ class Sender:
       timing: finds the time that the node is told.
       offload: where the disk is read and written.
       on_result: is told each tap that the node has answered.
+      certifier: asks about closed shifts over the same clients.
 
     Attributes:
       online: whether there is a client that the node has let in.
@@ -43,12 +48,14 @@ class Sender:
         *,
         offload: Offload = in_thread,
         on_result: OnResult | None = None,
+        certifier: Certifier | None = None,
     ) -> None:
         self.online = False
         self._journal = journal
         self._timing = timing
         self._offload = offload
         self._on_result = on_result
+        self._certifier = certifier
         self._more = trio.Event()
         self._settled = trio.Event()
 
@@ -70,14 +77,10 @@ class Sender:
         await self._offload(lambda: self._journal.follow(last, now_ms))
         self.online = True
         try:
-            while True:
-                self._more = trio.Event()
-                taps = await self._offload(lambda: self._journal.unsettled(AT_ONCE))
-                if taps:
-                    await self._send(client, taps)
-                    continue
-                with trio.move_on_after(LOOK_S):
-                    await self._more.wait()
+            async with flat_nursery() as nursery:
+                if self._certifier is not None:
+                    nursery.start_soon(self._certifier.run, client)
+                await self._send_all(client)
         finally:
             self.online = False
 
@@ -94,6 +97,16 @@ class Sender:
         while self._journal.backlog:
             await self._settled.wait()
 
+    async def _send_all(self, client: TerminalClient) -> None:
+        while True:
+            self._more = trio.Event()
+            taps = await self._offload(lambda: self._journal.unsettled(AT_ONCE))
+            if taps:
+                await self._send(client, taps)
+                continue
+            with trio.move_on_after(LOOK_S):
+                await self._more.wait()
+
     async def _send(self, client: TerminalClient, taps: list[Tap]) -> None:
         told_ms = {tap.counter: self._timing.told_ms(tap) for tap in taps if tap.at_ms < 0}
         if told_ms:
@@ -101,15 +114,20 @@ class Sender:
             by_counter = {tap.counter: tap for tap in fixed}
             taps = [by_counter.get(tap.counter, tap) for tap in taps]
         outcomes = await client.submit([(tap.counter, tap.at_ms, tap.intent) for tap in taps])
-        results = {outcome.counter: _result(outcome.result, outcome.reason) for outcome in outcomes}
+        results = {outcome.counter: _result(outcome) for outcome in outcomes}
         now_ms = self._timing.now_ms()
         await self._offload(lambda: self._journal.settle(results, now_ms))
         settled, self._settled = self._settled, trio.Event()
         settled.set()
+        if self._certifier is not None:
+            self._certifier.wake()
         if self._on_result is not None:
             for tap in taps:
                 self._on_result(tap, results[tap.counter])
 
 
-def _result(result: str, reason: str) -> str:
-    return f"{result}: {reason}" if reason else result
+def _result(outcome: Outcome) -> str:
+    """Return what is written down of an outcome: also of an advice that no chip has proved."""
+    unproved = [str(reason) for reason in outcome.exceptions if reason in UNPROVED]
+    reason = outcome.reason or ", ".join(unproved)
+    return f"{outcome.result}: {reason}" if reason else outcome.result

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 import trio
 
 from engine.fleet.lists import ListName
 from protocol.chip.apdu import Exchange
+from storage.errors import StorageFull
 from terminals.acceptance.lane import Lane
 from terminals.acceptance.point import Places
 from terminals.acceptance.refusal import Refusal, Refused
@@ -133,7 +135,9 @@ class Terminal:
         self._clock = clock
         self._note = note
         # Counts what came to a reader and what left it, so that a card is told from the next one.
+        # Threads of readers look at it, and only this one writes.
         self._arrivals: dict[str, int] = {}
+        self._idle: set[str] = set()
         uplink.handle_with(self.handle)
 
     async def run(self) -> None:
@@ -150,45 +154,77 @@ class Terminal:
                 async for event in events:
                     self._take(event, nursery)
 
+    def name_with(self, places: Places) -> None:
+        """Name what records mean by other rules from now on."""
+        self._places = places
+
+    def key_in(self, amount_rp: int) -> bool:
+        """Let the next card pay, or get, an amount, and show it; tell whether that may be."""
+        taken = self._lane.key_in(amount_rp)
+        self._show_idle()
+        return taken
+
+    def arrivals(self, reader: str) -> int:
+        """Return how often something came to a reader, or left it."""
+        return self._arrivals.get(reader, 0)
+
     def _take(self, event: ReaderEvent, nursery: trio.Nursery) -> None:
         match event:
             case CardInserted(reader=reader):
-                self._arrivals[reader] = self._arrivals.get(reader, 0) + 1
-                nursery.start_soon(self.serve, reader)
+                self._arrived(reader)
+                nursery.start_soon(self.serve, reader, self.arrivals(reader))
             case MuteCardInserted(reader=reader):
+                self._arrived(reader)
                 self._tell(reader, Turned(Refused(Refusal.SEVERAL)))
             case CardRemoved(reader=reader) | ReaderAppeared(reader=reader):
-                self._arrivals[reader] = self._arrivals.get(reader, 0) + 1
+                self._arrived(reader)
+                self._idle.add(reader)
                 self._screen.show(reader, self._lane.idle_lines())
             case ReaderVanished(reader=reader):
+                self._arrived(reader)
                 self._note(f"{reader} is gone")
             case ServiceLost(text=text):
                 self._note(f"no card readers: {text}")
             case ServiceBack():
                 self._note("card readers are back")
 
-    async def serve(self, reader: str) -> None:
+    def _arrived(self, reader: str) -> None:
+        self._arrivals[reader] = self.arrivals(reader) + 1
+        self._idle.discard(reader)
+
+    def _show_idle(self) -> None:
+        for reader in sorted(self._idle):
+            self._screen.show(reader, self._lane.idle_lines())
+
+    async def serve(self, reader: str, arrival: int | None = None) -> None:
         """Take the card that lies on a reader.
 
         One that moved is tried again as long as it lies there: it may have been put back before
         its absence could be seen.
+
+        Args:
+          reader: by its name.
+          arrival: of the card, as events are counted; what lies there now if it is not given.
         """
-        arrival = self._arrivals.get(reader, 0)
+        arrival = self.arrivals(reader) if arrival is None else arrival
         for _ in range(TRIES_MAX):
+            if self.arrivals(reader) != arrival:
+                return
             begun_s = self._readers.clock_s()
-            visit = await self._visit(reader)
+            visit = await self._visit(reader, arrival)
             if visit is None:
                 return
             self._tell(reader, visit, self._readers.clock_s() - begun_s)
             if not (isinstance(visit, Turned) and visit.refused.refusal in AGAIN):
                 return
             await trio.sleep(AGAIN_S)
-            if self._arrivals.get(reader, 0) != arrival:
-                return
 
-    async def _visit(self, reader: str) -> Visit | None:
+    async def _visit(self, reader: str, arrival: int) -> Visit | None:
         def present(work: Callable[[Talk], T], /) -> Awaitable[T]:
             def task(link: CardLink) -> T:
+                # A card that came while this one waited for the reader has a visit of its own.
+                if self.arrivals(reader) != arrival:
+                    raise CardGone(f"{reader}: another card has come")
                 return work(Talking(link, self._readers))
 
             return self._readers.workers.run(reader, task)
@@ -210,12 +246,20 @@ class Terminal:
         """Carry out what an officer has ordered; return why not, or an empty text."""
         match body:
             case SetLane(lane=lane):
-                self._lane.closed = lane == "closed"
-                return ""
+                close = partial(self._lane.close, closed=lane == "closed")
+                failure = await self._written_down(close)
+                self._show_idle()
+                return failure
             case ChangeChip(card=card, action=action):
-                return await trio.to_thread.run_sync(lambda: self._lane.order(card, action))
+                return await self._written_down(partial(self._lane.order, card, action))
             case _:
                 return "this terminal does not do that"
+
+    async def _written_down(self, order: Callable[[], str | None]) -> str:
+        try:
+            return await trio.to_thread.run_sync(order) or ""
+        except StorageFull as full:
+            return str(full)
 
     def _tell(self, reader: str, visit: Visit, took_s: float = 0.0) -> None:
         self._screen.visited(reader, visit, lines_of(visit, self._places), took_s)
@@ -224,7 +268,11 @@ class Terminal:
         while True:
             if self._clock.look():
                 self._note("the clock of this terminal was set")
-            given = await trio.to_thread.run_sync(self._lane.give_back)
-            if given:
-                self._note(f"{given} top-ups that never came to their cards were given back")
+            try:
+                given = await trio.to_thread.run_sync(self._lane.give_back)
+            except StorageFull as full:
+                self._note(str(full))
+            else:
+                if given:
+                    self._note(f"{given} top-ups that never came to their cards were given back")
             await trio.sleep(HOUSEKEEPING_S)

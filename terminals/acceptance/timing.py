@@ -12,15 +12,21 @@ class Timing:
     Args:
       clock: the node's, as it is estimated.
       run: of the program, as the journal counts them.
+      not_before_ms: when the node was last heard of, by its clock: it is later now. A terminal
+        whose own clock forgets the time without power goes on from there.
     """
 
-    def __init__(self, clock: NodeClock, run: int) -> None:
+    def __init__(self, clock: NodeClock, run: int, not_before_ms: int = 0) -> None:
         self._clock = clock
         self._run = run
+        self._ahead_ms = not_before_ms - clock.steady_s() * 1000
 
     def now_ms(self) -> int:
         """Return the best that is known of what time it is."""
-        return self._clock.corrected_ms()
+        clock = self._clock
+        if clock.synchronised:
+            return clock.corrected_ms()
+        return max(clock.own_ms(), round(clock.steady_s() * 1000 + self._ahead_ms))
 
     def stamp(self) -> Stamp:
         """Return what is known of this moment."""

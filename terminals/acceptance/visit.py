@@ -33,7 +33,9 @@ from terminals.acceptance.point import Point
 from terminals.acceptance.refusal import Refusal, Refused
 from terminals.acceptance.rows import Attempt, Field, packed
 from terminals.acceptance.timing import Timing
+from terminals.acceptance.turns import Turn, Turns
 from terminals.errors import CardGone, ReaderFailed
+from terminals.pcsc.work import PATIENCE_S
 
 NO_MAC: Final = bytes(MAC_BYTES)
 """Of a commit whose MAC was lost, because the card has committed again since."""
@@ -105,10 +107,13 @@ class Want:
     Attributes:
       uses: whether its last uses are read.
       pays: the counter of the bank's leg of a top-up; 0: there is none.
+      change_rp: what the card is here for, where that is known before: what was torn counts as
+        this visit only if it is the same.
     """
 
     uses: bool = False
     pays: int = 0
+    change_rp: int | None = None
 
 
 USUAL: Final = Want()
@@ -144,6 +149,7 @@ class Visits:
         self._journal = journal
         self._timing = timing
         self._chance = chance
+        self._turns = Turns()
         self._reader = reader_identity(point.terminal)
         # Two gates of one station count apart, so that no record of one is taken for the other's.
         self._first = int.from_bytes(self._reader[:4], "big")
@@ -163,31 +169,10 @@ class Visits:
         """
         try:
             card = self._open(talk)
-            records = talk(purse.read_records(card)) if want.uses else []
-            seen = talk(purse.look(card))
-            torn = self._journal.torn(card.uid)
-            if torn is not None:
-                cleared, seen = self._clear_up(talk, card, seen, torn)
-                if cleared is not None:
-                    return cleared
-            held = Held(card.face, seen.value_rp, seen.record, self._timing.now_ms())
-            decision = decide(held)
-            if isinstance(decision, Refused):
-                return Turned(decision, card.face.number, seen.value_rp)
-            uses = readable(records)
-            if decision.again:
-                return _taken(card, decision, seen.value_rp, uses=uses)
-            attempt, prepared = self._prepare(talk, card, seen, held, decision, want)
-            attempt = msgspec.structs.replace(attempt, packed=packed(fields(held, decision)))
-            return self._commit(talk, attempt, prepared, decision, uses)
-        except CardGone:
-            return Turned(Refused(Refusal.MOVED))
-        except KeyMissing as missing:
-            return Turned(Refused(Refusal.NEWER_KEYS, str(missing)))
-        except (KeyStoreFailed, StorageFull) as failed:
-            return Turned(Refused(Refusal.OUT_OF_ORDER, str(failed)))
-        except ChipError as error:
-            return Turned(Refused(Refusal.FOREIGN, str(error)))
+            with self._turns.taken(card.uid) as turn:
+                return self._take(talk, card, turn, decide, fields, want)
+        except (CardGone, ChipError, StorageFull) as error:
+            return Turned(refused_for(error))
 
     def look(self, talk: Talk) -> tuple[Held, list[Record]]:
         """Return what stands on a card, and its uses, and change nothing.
@@ -200,6 +185,27 @@ class Visits:
         seen = talk(purse.look(card))
         held = Held(card.face, seen.value_rp, seen.record, self._timing.now_ms())
         return held, readable(records)
+
+    def _take(
+        self, talk: Talk, card: OpenCard, turn: Turn, decide: Decide, fields: Fields, want: Want
+    ) -> Visit:
+        records = talk(purse.read_records(card)) if want.uses else []
+        seen = talk(purse.look(card))
+        torn = self._journal.torn(card.uid)
+        if torn is not None:
+            cleared, seen = self._clear_up(talk, card, turn, seen, torn, want)
+            if cleared is not None:
+                return cleared
+        held = Held(card.face, seen.value_rp, seen.record, self._timing.now_ms())
+        decision = decide(held)
+        if isinstance(decision, Refused):
+            return Turned(decision, card.face.number, seen.value_rp)
+        uses = readable(records)
+        if decision.again:
+            return _taken(card, decision, seen.value_rp, uses=uses)
+        attempt, prepared = self._prepare(talk, card, seen, held, decision, want)
+        attempt = msgspec.structs.replace(attempt, packed=packed(fields(held, decision)))
+        return self._commit(talk, turn, attempt, prepared, decision, uses)
 
     def _open(self, talk: Talk) -> OpenCard:
         uid = talk(purse.read_uid())
@@ -245,51 +251,85 @@ class Visits:
     def _commit(
         self,
         talk: Talk,
+        turn: Turn,
         attempt: Attempt,
         prepared: Prepared,
         decision: Accepted,
         uses: Sequence[Record],
     ) -> Visit:
-        self._journal.begin(attempt)
+        turn.do(lambda: self._journal.begin(attempt))
         try:
-            committed = talk(purse.commit(prepared.card))
+            proof = self._committed(talk, prepared)
+            tap = turn.do(lambda: self._journal.finish(attempt.sequence, proof))
         except (CardGone, ReaderFailed, ChipError):
             # Even a refusal may be somebody's in between: the card itself will be asked.
             return Turned(Refused(Refusal.TORN), attempt.number)
-        tap = self._journal.finish(attempt.sequence, prepared.proof(committed).encode())
         value_rp = attempt.value_rp + attempt.change_rp
         uses = (Record.decode(attempt.record), *uses)
         return _taken(prepared.card, decision, value_rp, counter=tap.counter, uses=uses)
 
+    def _committed(self, talk: Talk, prepared: Prepared) -> bytes:
+        """Have the card commit, and return the proof."""
+        told = self._timing.stamp()
+        committed = talk(purse.commit(prepared.card))
+        if self._timing.age_ms(told) >= PATIENCE_S * 1000:
+            # Whoever waited was told that the reader hangs. Taken for torn, it is paid once.
+            raise CardGone("the answer came too late")
+        return prepared.proof(committed).encode()
+
     # --- what a visit before has left ---------------------------------------------------------
 
     def _clear_up(
-        self, talk: Talk, card: OpenCard, seen: Seen, torn: Attempt
+        self, talk: Talk, card: OpenCard, turn: Turn, seen: Seen, torn: Attempt, want: Want
     ) -> tuple[Taken | None, Seen]:
         """Find out what became of an attempt.
 
         Returns:
           The visit, if that is what the card is here for; and what stands on the card.
         """
+        journal = self._journal
         if seen.record == torn.record:
-            committed = talk(purse.last_commit(card))
-            tap = self._journal.finish(torn.sequence, _proof(torn, committed))
-            age_ms = self._timing.age_ms(torn.stamp)
-            if 0 <= age_ms <= BACK_S_MAX * 1000:
+            proof = _proof(torn, talk(purse.last_commit(card)))
+            tap = turn.do(lambda: journal.finish(torn.sequence, proof))
+            if self._is_here_for(torn, want):
                 return _recovered(torn, tap.counter, seen.value_rp), seen
             return None, seen
         if (seen.record, seen.value_rp) == (torn.before, torn.value_rp):
-            self._journal.drop(torn.sequence)
+            turn.do(lambda: journal.drop(torn.sequence))
             return None, seen
         # It was somewhere else meanwhile: what it did here stands further back.
         records = talk(purse.read_records(card))
         if torn.record in records:
-            self._journal.finish(torn.sequence, _proof(torn, Committed(0, NO_MAC)))
+            proof = _proof(torn, Committed(0, NO_MAC))
+            turn.do(lambda: journal.finish(torn.sequence, proof))
         elif torn.before in records:
-            self._journal.drop(torn.sequence)
+            turn.do(lambda: journal.drop(torn.sequence))
         else:
-            self._journal.lose(torn.sequence)
+            turn.do(lambda: journal.lose(torn.sequence))
         return None, talk(purse.look(card))
+
+    def _is_here_for(self, torn: Attempt, want: Want) -> bool:
+        """Tell whether what was torn, and done nevertheless, is what the card is here for."""
+        if want.pays:
+            # Money that is on its card already is not put on it again, however late it comes.
+            return torn.pays == want.pays
+        if want.change_rp is not None and want.change_rp != torn.change_rp:
+            return False
+        # An age below zero is of a clock that was set back: in doubt nobody pays twice.
+        return self._timing.age_ms(torn.stamp) <= BACK_S_MAX * 1000
+
+
+def refused_for(error: CardGone | ChipError | StorageFull) -> Refused:
+    """Return why a card is turned away with which something went wrong before its commit."""
+    match error:
+        case CardGone():
+            return Refused(Refusal.MOVED)
+        case KeyMissing():
+            return Refused(Refusal.NEWER_KEYS, str(error))
+        case KeyStoreFailed() | StorageFull():
+            return Refused(Refusal.OUT_OF_ORDER, str(error))
+        case _:
+            return Refused(Refusal.FOREIGN, str(error))
 
 
 def _proof(torn: Attempt, committed: Committed) -> bytes:

@@ -13,6 +13,7 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from actors.listener import ListeningSocket
+from actors.proofs import ProofJudge
 from actors.runtime import Report
 from actors.seams import Seams
 from actors.tree import NodeTree, Stores
@@ -240,7 +241,7 @@ async def officer_at(
 class City:
     """A node on a disk in memory. Gates have names that begin with GATE; others are officers."""
 
-    def __init__(self, listening: ListeningSocket) -> None:
+    def __init__(self, listening: ListeningSocket, judge: ProofJudge | None = None) -> None:
         host, port = listening.getsockname()[:2]
         self.url = f"ws://{host}:{port}"
         self.notes: list[str] = []
@@ -255,6 +256,7 @@ class City:
             seams=Seams(now_ms, partial(bytes, 32), random.Random(1).random, on_the_spot),
             report=self.reports.append,
             note=self.notes.append,
+            judge=judge,
         )
 
     @asynccontextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.readers.hall import Hall
 from tests.readers.pcsc_stack import PcscStack, need_stack
 
 
@@ -25,3 +27,14 @@ def stack() -> Iterator[PcscStack]:
     while left := [each.name for each in threading.enumerate() if each.name.startswith("pcsc")]:
         assert time.monotonic() < until_s, left
         time.sleep(0.002)
+
+
+@pytest.fixture
+def hall(stack: PcscStack, tmp_path: Path) -> Iterator[Hall]:
+    """Run a node that judges proofs; what terminals told it was proved by chips, all of it."""
+    hall = Hall(stack, tmp_path)
+    try:
+        yield hall
+    finally:
+        hall.node.stop()
+    assert hall.filed() == []

@@ -6,96 +6,24 @@ answers, or as soon as it has. Then the terminal is started again, and the card 
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 import trio
 
-from ops.chip_key_stores import file_store
 from ops.virtual_card.card import VirtualCard
-from protocol.chip.keys import Role
-from terminals.keys import new_key, save_key
-from tests.readers.hall import Hall
-from tests.readers.pcsc_stack import PcscStack
+from tests.readers.hall import Hall, Program
 from tests.readers.test_work import gone, seen_soon
-from tests.terminals.acceptance.lab import VERSION, Talking, World, drawing, made_card
+from tests.terminals.acceptance.lab import Talking, World, made_card
 
 NUMBER: Final = "9360020000000017"
 PRICE_RP: Final = 1_500
 FULL_RP: Final = 100_000
 COMMANDS: Final = 12
 WAIT_S_MAX: Final = 30.0
-PASSPHRASE: Final = "four words of a test"
-
-
-class Shop:
-    """The program of a shop's terminal, in a process of its own."""
-
-    def __init__(self, hall: Hall, folder: Path) -> None:
-        self._hall = hall
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        save_key(folder / "shop.key", new_key())
-        masters = {(role, VERSION): bytes([number]) * 16 for number, role in enumerate(Role)}
-        file_store.create(folder / "chip.keys", PASSPHRASE, masters, chance=drawing())
-
-    def start(self) -> None:
-        """Start it."""
-        command = [sys.executable, "-m", "ops", "terminal", "--json", "--kind", "shop"]
-        command += ["--merchant", "pasar-jaya", "--place", "Pasar", "--amount", str(PRICE_RP)]
-        command += ["--reader", self._hall.stack.readers[0], "--data", str(self._folder / "shop")]
-        command += ["--chip-keys", str(self._folder / "chip.keys")]
-        command += ["--url", self._hall.node.url, "--name", "terminal-shop"]
-        command += ["--key", str(self._folder / "shop.key")]
-        with (self._folder / "shop.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={**os.environ, "JAKARTA_ONE_CHIP_PASSPHRASE": PASSPHRASE},
-            )
-
-    def kill(self) -> None:
-        """Kill it, as a power cut would."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGKILL)
-
-    def ended(self) -> None:
-        """Wait until it has ended."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        self._process.wait(WAIT_S_MAX)
-        self._process.stdout.close()
-
-    def stop(self) -> None:
-        """End it in good order."""
-        assert self._process is not None
-        self._process.terminate()
-        self.ended()
-        assert self._process.returncode == 0, self.log()
-
-    def told(self) -> dict[str, Any]:
-        """Return what it says of the next visit."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], WAIT_S_MAX)
-        assert readable, self.log()
-        line: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return line
-
-    def log(self) -> str:
-        return (self._folder / "shop.log").read_text(encoding="utf-8")[-2_000:]
 
 
 class KillingCard:
@@ -129,15 +57,6 @@ class KillingCard:
         return answer
 
 
-@pytest.fixture
-def hall(stack: PcscStack, tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(stack, tmp_path)
-    try:
-        yield hall
-    finally:
-        hall.node.stop()
-
-
 @contextmanager
 def presented(hall: Hall, answer: Callable[[bytes], bytes | None]) -> Iterator[None]:
     """Present a card, and once more if it is not seen: the service may have been clearing up."""
@@ -159,11 +78,13 @@ def value_of(card: VirtualCard) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("answered", [False, True], ids=["unanswered", "answered"])
 async def test_a_terminal_killed_at_every_command_charges_nothing_twice_and_loses_nothing(
-    hall: Hall, tmp_path: Path, *, answered: bool
+    hall: Hall, *, answered: bool
 ) -> None:
     card = made_card(value_rp=FULL_RP)
     await hall.issue(NUMBER, FULL_RP)
-    shop = Shop(hall, tmp_path)
+    options = ["--kind", "shop", "--merchant", "pasar-jaya", "--place", "Pasar"]
+    options += ["--amount", str(PRICE_RP), "--reader", hall.stack.readers[0]]
+    shop = Program(hall, "terminal-shop", options)
     for paid in range(COMMANDS):  # and the same number of the command
         shop.start()
         card.power_on()

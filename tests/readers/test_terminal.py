@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import trio
@@ -16,25 +14,16 @@ from terminals.acceptance.point import Point
 from terminals.acceptance.refusal import Refusal
 from terminals.acceptance.visit import Taken
 from tests.e2e.city import until
-from tests.readers.hall import Hall, Screen, told
-from tests.readers.pcsc_stack import PcscStack
+from tests.readers.hall import UID, Hall, Screen, told
 from tests.terminals.acceptance.lab import BRT, Talking, World, drawing, made_card
 
 NUMBER = "9360020000000017"
 OTHER = "9360020000000025"
+OTHER_UID = bytes.fromhex("04AABBCCDDEE80")
 GATE = replace(BRT, terminal="terminal-gate", side="both")
 SHOP = Point(kind="shop", terminal="terminal-shop", place="Pasar", merchant="pasar-jaya")
 KIOSK = Point(kind="kiosk", terminal="terminal-kiosk", place="Blok M", bank="dki")
 COMMIT = 11
-
-
-@pytest.fixture
-def hall(stack: PcscStack, tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(stack, tmp_path)
-    try:
-        yield hall
-    finally:
-        hall.node.stop()
 
 
 def value_of(card: VirtualCard) -> int:
@@ -86,6 +75,7 @@ async def test_a_card_torn_at_the_commit_pays_once(hall: Hall, *, done: bool) ->
 
 async def test_a_foreign_card_is_turned_away_and_the_next_one_taken(hall: Hall) -> None:
     foreign, card, screen = VirtualCard(bytes(7), chance=drawing()), made_card(), Screen()
+    await hall.issue(NUMBER, 50_000)
     async with hall.terminal(GATE, 0, screen=screen):
         with hall.card_at(0, foreign):
             assert (await screen.turned()).refused.refusal is Refusal.FOREIGN
@@ -103,7 +93,9 @@ async def test_what_does_not_answer_is_taken_for_several_cards(hall: Hall) -> No
 
 async def test_two_readers_of_a_gate_take_two_cards_at_once(hall: Hall) -> None:
     card, screen = made_card(), Screen()
-    other = made_card(OTHER, uid=bytes.fromhex("04AABBCCDDEE80"))
+    other = made_card(OTHER, uid=OTHER_UID)
+    await hall.issue(NUMBER, 50_000)
+    await hall.issue(OTHER, 50_000, OTHER_UID)
     async with hall.terminal(GATE, 0, 1, screen=screen) as parts:
         with hall.card_at(0, card), hall.card_at(1, other):
             readers = {(await screen.next())[0], (await screen.next())[0]}
@@ -113,6 +105,7 @@ async def test_two_readers_of_a_gate_take_two_cards_at_once(hall: Hall) -> None:
 
 async def test_readers_that_are_gone_and_back_go_on(hall: Hall) -> None:
     card, screen = made_card(), Screen()
+    await hall.issue(NUMBER, 50_000)
     async with hall.terminal(GATE, 0, screen=screen):
         with hall.card_at(0, card):
             await screen.taken()
@@ -133,9 +126,9 @@ async def tap_again(parts: Parts, reader: str, times: int) -> None:
 async def test_a_thousand_taps_agree_to_the_rupiah(hall: Hall) -> None:
     """Two readers, two cards, five hundred taps each: at the end chips and ledger are the same."""
     cards = [made_card(value_rp=2_000_000)]
-    cards.append(made_card(OTHER, uid=bytes.fromhex("04AABBCCDDEE80"), value_rp=2_000_000))
-    for number in (NUMBER, OTHER):
-        await hall.issue(number, 2_000_000)
+    cards.append(made_card(OTHER, uid=OTHER_UID, value_rp=2_000_000))
+    for number, uid in ((NUMBER, UID), (OTHER, OTHER_UID)):
+        await hall.issue(number, 2_000_000, uid)
     screen = Screen()
     async with hall.terminal(SHOP, 0, 1, screen=screen) as parts:
         parts.lane.amount_rp = 1_500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from storage.errors import StorageFull
 from storage.lmdb_store import LmdbStore
 from storage.memory_store import MemoryStore
-from terminals.acceptance.journal import TABLES, TapJournal
+from terminals.acceptance.journal import TABLES, TapJournal, written_shifts
 from terminals.acceptance.rows import Attempt, Stamp, packed, with_proof
 
 STAMP = Stamp(1_000, -1, 1, 5)
@@ -139,12 +140,76 @@ def test_a_new_journal_goes_on_above_what_the_node_has_seen() -> None:
     journal = opened(MemoryStore(tables=TABLES))
     journal.follow(41, 60)
     assert journal.contact_ms == 60
-    assert done(journal) == 42
-    journal.follow(100, 70)
-    assert done(journal) == 43
+    assert (done(journal), done(journal)) == (42, 43)
     shift = journal.shift()
     assert shift is not None
     assert (shift.first, shift.last, shift.count) == (42, 43, 2)
+
+
+def test_what_was_never_sent_is_numbered_anew_above_what_the_node_has_seen() -> None:
+    store = MemoryStore(tables=TABLES)
+    journal = opened(store)
+    done(journal)
+    journal.close_shift(80)
+    leg = journal.owe(("top_up", "c", 5, "dki", 0, "bank"), STAMP, "c", 5)
+    sequence = journal.next_sequence()
+    journal.begin(attempt(sequence, change_rp=5, pays=leg.counter))
+    before = [tap.packed for tap in journal.unsettled(10)]
+    journal.follow(41, 60)
+    for again in (journal, opened(store)):
+        assert [tap.counter for tap in again.unsettled(10)] == [42, 43]
+        assert [tap.packed for tap in again.unsettled(10)] == before
+        assert [one.counter for one in again.owed()] == [43]
+        assert [one.pays for one in again.attempts()] == [43]
+        assert (again.last_counter, again.backlog) == (43, 2)
+        shifts = [again.shift(number) for number in (1, 2)]
+        assert [(one.first, one.last) for one in shifts if one] == [(42, 42), (43, 43)]
+        assert again.tap(1) is None
+    journal.settle({42: "posted", 43: "posted"}, 90)
+    assert [one.last for one in journal.shifts_to_certify()] == [42]
+    assert journal.finish(sequence, b"p").counter == 44
+    assert journal.owed() == []
+
+
+def test_numbers_that_overlap_are_moved_one_after_the_other() -> None:
+    journal = opened(MemoryStore(tables=TABLES))
+    for _ in range(5):
+        done(journal)
+    journal.follow(2, 60)
+    assert [tap.counter for tap in journal.taps(1, 100, 100)] == [3, 4, 5, 6, 7]
+    assert done(journal) == 8
+
+
+def test_a_shift_that_began_before_keeps_its_beginning() -> None:
+    journal = opened(MemoryStore(tables=TABLES))
+    done(journal)
+    journal.settle({1: "posted"}, 5)
+    done(journal)
+    journal.follow(9, 60)
+    shift = journal.shift()
+    assert shift is not None
+    assert (shift.first, shift.last, shift.count) == (1, 10, 2)
+    assert journal.tap(1) is not None
+
+
+def test_what_may_have_been_sent_keeps_its_number() -> None:
+    journal = opened(MemoryStore(tables=TABLES))
+    done(journal)
+    journal.fix_times({1: 99})
+    done(journal)
+    journal.follow(40, 60)
+    assert [tap.counter for tap in journal.unsettled(10)] == [1, 2]
+    assert journal.contact_ms == 60
+
+
+def test_a_lane_that_was_closed_stays_closed_over_a_power_cut() -> None:
+    store = MemoryStore(tables=TABLES)
+    journal = opened(store)
+    assert not journal.lane_closed
+    journal.close_lane(closed=True)
+    assert opened(store).lane_closed
+    journal.close_lane(closed=False)
+    assert not opened(store).lane_closed
 
 
 def test_a_journal_with_taps_keeps_its_shift_when_the_node_knows_more() -> None:
@@ -191,6 +256,60 @@ def test_a_shift_counts_what_was_done_in_it() -> None:
     empty = journal.close_shift(91)
     assert (empty.first, empty.last, empty.count) == (4, 3, 0)
     assert journal.shift(99) is None
+
+
+def test_a_closed_shift_waits_for_the_node_until_all_of_it_is_settled() -> None:
+    store = MemoryStore(tables=TABLES)
+    journal = opened(store)
+    done(journal)
+    done(journal)
+    assert journal.shifts_to_certify() == []
+    closed = journal.close_shift(90)
+    journal.settle({1: "posted"}, 91)
+    assert (closed.state, journal.waiting_shifts) == ("waiting", 1)
+    assert journal.shifts_to_certify() == []
+    journal = opened(store)
+    journal.settle({2: "posted"}, 92)
+    assert journal.shifts_to_certify() == [closed]
+    journal.certify(1, 95, complete=True)
+    assert journal.waiting_shifts == opened(store).waiting_shifts == 0
+    assert journal.shifts_to_certify() == []
+    certified = journal.shift(1)
+    assert certified is not None
+    assert (certified.state, certified.certified_ms) == ("complete", 95)
+
+
+def test_shifts_are_certified_in_their_order_and_may_lack_something() -> None:
+    store = MemoryStore(tables=TABLES)
+    journal = opened(store)
+    first, second = journal.close_shift(10), journal.close_shift(20)
+    assert journal.shifts_to_certify() == [first, second]
+    journal.certify(first.number, 30, complete=False)
+    assert journal.shifts_to_certify() == [second]
+    assert [one.state for one in written_shifts(store)] == ["incomplete", "waiting", "open"]
+    assert [one.number for one in written_shifts(store, last=1)] == [1]
+
+
+def test_old_shifts_go_once_they_are_certified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("terminals.acceptance.journal.KEPT_SHIFTS_MAX", 2)
+    store = MemoryStore(tables=TABLES)
+    journal = opened(store)
+    for number in range(1, 6):
+        journal.close_shift(number)
+        if number != 2:
+            journal.certify(number, number, complete=True)
+    assert [one.number for one in written_shifts(store)] == [2, 4, 5, 6]
+    journal.certify(2, 9, complete=True)
+    journal.close_shift(6)
+    assert [one.number for one in written_shifts(store)] == [5, 6, 7]
+
+
+def test_a_shift_of_an_older_program_is_not_certified_yet() -> None:
+    store = MemoryStore(tables=TABLES)
+    written = msgspec.msgpack.encode((1, 7, 1, 0, 0, 0, 0, 50))
+    opened(store)
+    store.write([("shifts", (1).to_bytes(8, "big"), written)])
+    assert [one.state for one in written_shifts(store)] == ["waiting"]
 
 
 def test_on_a_full_disk_nothing_changes() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 import trio
@@ -15,11 +15,16 @@ from actors.listener import open_listening_socket
 from ops.virtual_card.card import Tear, VirtualCard
 from protocol.chip.keys import Role
 from protocol.chip.profile import Use
+from storage.errors import StorageFull
+from storage.memory_store import MemoryStore
+from storage.store import Change
 from terminals import intents
+from terminals.acceptance.certificate import Certificate
+from terminals.acceptance.certifier import Certifier
 from terminals.acceptance.lane import Lane
-from terminals.acceptance.offline import Offline
+from terminals.acceptance.offline import Decision, Held, Offline
 from terminals.acceptance.point import Point, Setting
-from terminals.acceptance.refusal import Refusal
+from terminals.acceptance.refusal import Refusal, Refused
 from terminals.acceptance.sender import Sender
 from terminals.acceptance.uplink import Node, Uplink
 from terminals.acceptance.visit import Taken, Talk, Turned, Visit
@@ -28,6 +33,7 @@ from terminals.keeper import MemoryKeeper
 from terminals.keys import new_key
 from terminals.link import Connect
 from terminals.messages import Balance
+from terminals.part import Offload
 from tests.e2e.city import City, Lines, now_ms, officer_at, on_the_spot, terminal_at, until
 from tests.terminals.acceptance.lab import BRT, LAW, PLACES, Talking, World, made_card
 
@@ -57,6 +63,7 @@ class Street:
     lines: Lines = field(default_factory=Lines)
     keeper: MemoryKeeper = field(default_factory=MemoryKeeper)
     connect: Connect | None = None
+    offload: Offload = on_the_spot
 
     def __post_init__(self) -> None:
         role = Role.LOAD if self.point.kind == "kiosk" else Role.DEBIT
@@ -74,7 +81,19 @@ class Street:
         """Start the program again, on what stands on the disk."""
         world = self.world
         world.start()
-        self.sender = Sender(world.journal, world.timing, offload=on_the_spot)
+        self.notes: list[str] = []
+        self.certificates: list[Certificate] = []
+        self.certifier = Certifier(
+            self.point.terminal,
+            world.journal,
+            world.timing,
+            on_certificate=self.certificates.append,
+            offload=on_the_spot,
+            note=self.notes.append,
+        )
+        self.sender = Sender(
+            world.journal, world.timing, offload=on_the_spot, certifier=self.certifier
+        )
         self.lane = Lane(
             self.point,
             world.visits,
@@ -91,14 +110,13 @@ class Street:
             random=random.Random(3).random,
             connect=self.connect or self.lines.connect,
         )
-        self.notes: list[str] = []
         self.uplink = Uplink(
             node,
             keeper=self.keeper,
             journal=world.journal,
             sender=self.sender,
             clock=world.clock,
-            offload=on_the_spot,
+            offload=self.offload,
             note=self.notes.append,
         )
 
@@ -219,6 +237,57 @@ async def test_goods_are_paid_and_an_amount_is_needed(city: City) -> None:
         assert await balance_of(city) == value_of(card) == 25_000
 
 
+async def test_an_amount_that_was_keyed_in_is_paid_by_one_card() -> None:
+    card, street = made_card(), Street("ws://nowhere", SHOP)
+    assert street.lane.key_in(25_000)
+    assert street.lane.idle_lines()[0] == "  Rp25.000"
+    assert taken(await street.visit(card)).value_rp == 25_000
+    assert await street.visit(card) is None
+    assert not street.lane.key_in(10_000_001)
+    assert not street.lane.key_in(-1)
+
+
+async def test_an_amount_that_was_not_paid_stays_keyed_in() -> None:
+    card, street = made_card(), Street("ws://nowhere", SHOP)
+    street.lane.key_in(25_000)
+    with pytest.raises(CardGone):
+        await street.visit(None)
+    card.tear = Tear(11, done=True)
+    assert refusal(await street.visit(card)) is Refusal.TORN
+    back = taken(await street.visit(card))
+    assert (back.recovered, back.value_rp) == (True, 25_000)
+    assert await street.visit(card) is None
+
+
+async def test_two_cards_at_two_readers_do_not_pay_one_amount_twice() -> None:
+    street, paid = Street("ws://nowhere", SHOP), list[Visit | None]()
+
+    async def slow(work: Callable[[Talk], T], /) -> T:
+        await trio.sleep(0.01)
+        return work(Talking(made_card()))
+
+    async def pay() -> None:
+        paid.append(await street.lane.serve(slow))
+
+    street.lane.key_in(25_000)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pay)
+        nursery.start_soon(pay)
+    assert sum(isinstance(visit, Taken) for visit in paid) == 1
+    assert street.world.journal.last_counter == 1
+
+
+async def test_goods_of_another_price_are_not_paid_with_what_was_torn() -> None:
+    card, street = made_card(), Street("ws://nowhere", SHOP)
+    street.lane.key_in(1_000)
+    card.tear = Tear(11, done=True)
+    await street.visit(card)
+    street.lane.key_in(30_000)
+    paid = taken(await street.visit(card))
+    assert (paid.recovered, paid.change_rp, paid.value_rp) == (False, -30_000, 19_000)
+    assert [tap.change_rp for tap in street.world.journal.unsettled(9)] == [-1_000, -30_000]
+
+
 async def test_a_shop_takes_only_so_much_at_once_without_the_node() -> None:
     street = Street("ws://nowhere", SHOP)
     street.settings[Setting.PURCHASE_RP_MAX] = "1000"
@@ -242,6 +311,23 @@ async def test_a_terminal_that_has_not_heard_of_its_node_for_too_long_takes_noth
     assert refusal(await street.visit(made_card())) is Refusal.OFFLINE_TOO_LONG
 
 
+async def test_a_terminal_that_is_at_its_node_goes_on_though_it_has_nothing_to_tell(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would take nothing, and so tell nothing, and never come out of that."""
+    monkeypatch.setattr("terminals.acceptance.uplink.CONTACT_S", 0.05)
+    street = Street(city.url)
+    street.settings[Setting.OFFLINE_S_MAX] = "3600"
+    journal = street.world.journal
+    async with city.running(), street.online():
+        before_ms = journal.contact_ms
+        street.world.wait(3_601)
+        assert refusal(await street.visit(made_card())) is Refusal.OFFLINE_TOO_LONG
+        street.lines.cut()
+        await until(lambda: journal.contact_ms > before_ms + 3_600_000)
+        assert isinstance(await street.visit(made_card()), Taken)
+
+
 async def test_a_setting_that_is_no_number_is_passed_over() -> None:
     street = Street("ws://nowhere")
     street.settings[Setting.OFFLINE_S_MAX] = "soon"
@@ -263,139 +349,6 @@ def test_a_lane_says_what_it_waits_for() -> None:
     assert shop.lane.idle_lines()[0] == "  Rp12.500"
 
 
-# --- top-ups --------------------------------------------------------------------------------------
-
-
-async def test_a_top_up_is_taken_from_the_bank_and_put_on_the_card(city: City) -> None:
-    card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            loaded = taken(await street.visit(card))
-            assert (loaded.use, loaded.change_rp, loaded.value_rp) == (Use.TOP_UP, 20_000, 21_000)
-            await street.told()
-        assert street.results() == ["posted", "posted"]
-        assert street.world.journal.owed() == []
-        assert await balance_of(city) == value_of(card) == 21_000
-
-
-async def test_without_the_node_nothing_is_topped_up() -> None:
-    card = made_card()
-    street = Street("ws://nowhere", KIOSK)
-    assert await street.visit(card) is None
-    street.lane.amount_rp = 20_000
-    assert refusal(await street.visit(card)) is Refusal.NO_NODE
-    assert street.world.journal.last_counter == 0
-    assert value_of(card) == 50_000
-
-
-async def test_what_the_bank_refuses_is_not_put_on_the_card(city: City) -> None:
-    card = made_card()
-    async with city.running():
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            assert refusal(await street.visit(card)) is Refusal.NODE_REFUSED
-        assert street.world.journal.owed() == []
-        assert value_of(card) == 50_000
-
-
-@pytest.mark.parametrize("done", [False, True])
-@pytest.mark.parametrize("answered", [8, 14, 18, 19])
-async def test_a_top_up_that_is_torn_comes_with_the_next_visit_once(
-    city: City, answered: int, *, done: bool
-) -> None:
-    card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(answered, done)
-            torn = await street.visit(card)
-            assert isinstance(torn, Turned)
-            await street.told()
-            street.lane.amount_rp = 0
-            street.start()
-        async with street.online():
-            street.world.wait(5)
-            loaded = taken(await street.visit(card))
-            assert loaded.value_rp == 21_000
-            await street.told()
-        assert street.results() == ["posted", "posted"]
-        assert await balance_of(city) == value_of(card) == 21_000
-
-
-async def test_money_that_never_came_to_its_card_goes_back_to_the_bank(city: City) -> None:
-    card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(14, done=False)
-            await street.visit(card)
-            assert street.lane.give_back() == 0
-            street.world.wait(3_601)
-            assert street.lane.give_back() == 1
-            await street.told()
-            assert street.lane.give_back() == 0
-        assert street.results() == ["posted", "posted"]
-        assert street.world.journal.owed() == []
-        assert await balance_of(city) == value_of(card) == 1_000
-
-
-async def test_money_that_a_card_may_have_got_is_not_given_back(city: City) -> None:
-    card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(19, done=True)
-            await street.visit(card)
-            street.world.wait(3_601)
-            assert street.lane.give_back() == 0
-
-
-async def test_a_bank_that_does_not_answer_in_time_is_told_of_at_the_next_visit(
-    city: City,
-) -> None:
-    street = Street(city.url, KIOSK)
-    fields = ("top_up", NUMBER, 5_000, "dki", 0, "bank")
-    journal = street.world.journal
-    journal.owe(fields, street.world.timing.stamp(), NUMBER, 5_000)
-    assert street.lane.give_back() == 0
-    async with city.running():
-        await issued(city)
-        async with street.online():
-            await street.told()
-            card = made_card(value_rp=0)
-            assert taken(await street.visit(card)).value_rp == 5_000
-
-
-async def test_what_a_bank_refused_meanwhile_is_owed_no_more(city: City) -> None:
-    street = Street(city.url, KIOSK)
-    fields = ("top_up", "nobody", 5_000, "dki", 0, "bank")
-    street.world.journal.owe(fields, street.world.timing.stamp(), "nobody", 5_000)
-    async with city.running(), street.online():
-        await street.told()
-    assert street.lane.give_back() == 0
-    assert street.world.journal.owed() == []
-
-
-async def test_a_kiosk_turns_foreign_and_denied_cards_away() -> None:
-    street = Street("ws://nowhere", KIOSK)
-    assert refusal(await street.visit(None)) is Refusal.MOVED
-    foreign = VirtualCard(bytes(7), chance=bytes)
-    assert refusal(await street.visit(foreign)) is Refusal.FOREIGN
-    street.world.denied[NUMBER] = "lost"
-    street.lane.amount_rp = 5_000
-    assert refusal(await street.visit(made_card())) is Refusal.DENIED
-
-
 # --- orders ---------------------------------------------------------------------------------------
 
 
@@ -407,6 +360,37 @@ async def test_an_officer_blocks_a_card_at_a_gate_and_lets_it_go() -> None:
     assert refusal(await street.visit(card)) is Refusal.DENIED
     assert street.lane.order(NUMBER, "unblock") == ""
     assert isinstance(await street.visit(card), Taken)
+
+
+@pytest.mark.parametrize("point", [SHOP, KIOSK], ids=["shop", "kiosk"])
+async def test_an_order_to_block_a_card_holds_whatever_it_is_presented_for(point: Point) -> None:
+    street = Street("ws://nowhere", point)
+    street.lane.amount_rp = 5_000
+    assert street.lane.order(NUMBER, "block") == ""
+    assert refusal(await street.visit(made_card())) is Refusal.DENIED
+    assert "cannot reset_journey" in street.lane.order(NUMBER, "reset_journey")
+
+
+async def test_a_ride_that_was_ended_is_ended_though_the_order_cannot_be_crossed_out() -> None:
+    card = made_card()
+    street = Street("ws://nowhere", replace(BRT, side="in"))
+    taken(await street.visit(card))
+    street.world.wait(3_600)
+    street.lane.order(NUMBER, "reset_journey")
+    store, writes = street.world.store, 0
+
+    def write(changes: Iterable[Change]) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == 3:
+            raise StorageFull("no room")
+        MemoryStore.write(cast("MemoryStore", store), changes)
+
+    store.write = write  # type: ignore[method-assign]
+    assert taken(await street.visit(card)).use is Use.RESET
+    assert street.world.journal.order_for(NUMBER) == "reset_journey"
+    assert taken(await street.visit(card)).change_rp == 0
+    assert street.world.journal.order_for(NUMBER) == ""
 
 
 async def test_an_officer_ends_a_ride_that_was_not_tapped_out() -> None:
@@ -421,6 +405,13 @@ async def test_an_officer_ends_a_ride_that_was_not_tapped_out() -> None:
     assert taken(await street.visit(card)).use is Use.TAP_IN
 
 
+async def test_a_denied_card_is_not_let_go_by_an_order() -> None:
+    street = Street("ws://nowhere")
+    street.lane.order(NUMBER, "reset_journey")
+    street.world.denied[NUMBER] = "lost"
+    assert refusal(await street.visit(made_card())) is Refusal.DENIED
+
+
 def test_an_order_that_a_terminal_cannot_carry_out_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -430,3 +421,46 @@ def test_an_order_that_a_terminal_cannot_carry_out_is_refused(
     assert street.lane.order("one", "block") == ""
     assert "too many" in street.lane.order("two", "block")
     assert street.lane.order("one", "reset_journey") == ""
+
+
+# --- a terminal whose disk was replaced -----------------------------------------------------------
+
+
+async def test_a_spare_terminal_loses_nothing_that_it_took_before_it_reached_its_node(
+    city: City,
+) -> None:
+    """Its folder is empty, and its node has seen counters of the terminal before it."""
+    card = made_card()
+    async with city.running():
+        await issued(city, value_rp=50_000)
+        gate = replace(BRT, side="both")
+        before = Street(city.url, gate)
+        async with before.online():
+            for _ in range(4):
+                taken(await before.visit(card))
+                before.world.wait(1_800)
+            await before.told()
+        spare = Street(city.url, gate)
+        spare.key = before.key
+        spare.start()
+        spare.world.wait(7_200)
+        for _ in range(2):
+            taken(await spare.visit(card))
+            spare.world.wait(1_800)
+        async with spare.online():
+            await spare.told()
+        assert spare.world.journal.last_counter == 6
+        assert await balance_of(city) == value_of(card)
+
+
+async def test_other_rules_hold_from_the_next_card_on() -> None:
+    card = made_card()
+    street = Street("ws://nowhere", replace(BRT, side="in"))
+    taken(await street.visit(card))
+
+    class Closed(Offline):
+        def ride(self, held: Held) -> Decision:
+            return Refused(Refusal.FARE_UNKNOWN)
+
+    street.lane.decide_with(Closed(street.point, LAW.tariffs, PLACES, street.world.denied.get))
+    assert refusal(await street.visit(card)) is Refusal.FARE_UNKNOWN

@@ -195,3 +195,9 @@ def test_goods_cost_what_is_on_the_card_at_most(amount_rp: int, expected: Refusa
 def test_a_denied_card_buys_nothing() -> None:
     offline = Offline(BRT, LAW.tariffs, PLACES, {NUMBER: "stolen"}.get)
     assert refusal(offline.purchase(held(), 5)) is Refusal.DENIED
+
+
+def test_a_ride_of_which_nobody_knows_the_fare_is_not_ended_by_an_order() -> None:
+    inside = held(record=record_of(Use.TAP_IN, NOON_MS - MINUTE_MS, "mrt", "Nowhere"))
+    decision = Offline(MRT, LAW.tariffs, PLACES, nobody).reset(inside)
+    assert refusal(decision) is Refusal.FARE_UNKNOWN

@@ -8,7 +8,7 @@ from protocol.chip.profile import Record, Use
 from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.point import mark_of
 from terminals.acceptance.refusal import Refusal, Refused
-from terminals.acceptance.screen import lines_of
+from terminals.acceptance.screen import lines_of, uses_shown
 from terminals.acceptance.visit import Taken, Turned
 from tests.terminals.acceptance.lab import NOON_MS, PLACES
 
@@ -35,6 +35,15 @@ def test_a_fare_the_balance_and_the_last_uses_are_shown() -> None:
         "  23-09 12:00  belanja  Rp1",
         "  23-09 12:00  belanja  Rp1",
     ]
+
+
+def test_the_lines_that_tell_earlier_uses_can_be_left_out() -> None:
+    use = record(Use.PURCHASE, 1, mark_of(None, "shop"))
+    for count, shown in ((0, 0), (2, 2), (7, 5)):
+        taken = Taken("9360020000000017", Use.TOP_UP, 1, 2, 1, uses=[use] * count)
+        assert uses_shown(taken) == shown
+        assert "belanja" not in "".join(lines_of(taken, PLACES)[: 3 if shown else 9])
+    assert uses_shown(Turned(Refused(Refusal.EXPIRED))) == 0
 
 
 def test_a_card_with_little_money_is_told_so() -> None:

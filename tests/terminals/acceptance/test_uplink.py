@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import pairwise
+from typing import TypeVar, cast
 
 import pytest
 import trio
+from msgspec import structs
 
 from actors.listener import open_listening_socket
+from storage.errors import StorageFailed, StorageFull
+from storage.memory_store import MemoryStore
+from terminals import officer
+from terminals.acceptance.rows import Tap
 from terminals.acceptance.timing import Timing
-from terminals.acceptance.uplink import AWAY_S_FIRST, AWAY_S_MAX
+from terminals.acceptance.uplink import AWAY_S_FIRST, AWAY_S_MAX, only_terminal_error
 from terminals.clock import NodeClock
-from terminals.errors import NodeRefused
+from terminals.errors import ClientClosed, NodeRefused
 from terminals.link import Link
 from terminals.messages import CommandBody, JournalFound, Pulse, SetLane
-from tests.e2e.city import City, officer_at, until, until_told
+from tests.e2e.city import City, CutLink, officer_at, until, until_told
 from tests.terminals.acceptance.lab import BRT, NOON_MS, made_card
 from tests.terminals.acceptance.test_lane import Street
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -42,6 +50,25 @@ async def test_lists_are_used_as_soon_as_they_are_there_and_kept(city: City) -> 
         await street.uplink.wait_loaded()
         assert street.uplink.published("deny")("6013") == "lost"
         nursery.cancel_scope.cancel()
+
+
+async def test_who_uses_a_list_is_told_all_of_it_whenever_it_changes_and_at_the_start(
+    city: City,
+) -> None:
+    street, told = Street(city.url), list[list[tuple[str, str]]]()
+    street.uplink.use_with("rules", lambda entries: told.append(list(entries)))
+    async with city.running(), officer_at(city.url) as ani, street.online():
+        lines = [("fare.toml#00001", "[instrument]")]
+        await officer.publish(ani.client, "rules", "one", lines, base=0, whole=True)
+        await until(lambda: bool(told))
+    street.start()
+    street.uplink.use_with("rules", lambda entries: told.append(list(entries)))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(street.uplink.run)
+        await street.uplink.wait_loaded()
+        nursery.cancel_scope.cancel()
+    assert told[0] == told[-1] == lines
+    assert len(told) >= 2
 
 
 async def test_an_officer_reads_what_a_terminal_has_written_down(city: City) -> None:
@@ -104,6 +131,87 @@ async def test_a_node_that_would_not_have_it_is_tried_again_and_again(
     assert street.notes == ["key_unknown: not enrolled"] * len(tries)
 
 
+async def test_a_node_that_refuses_at_once_does_not_keep_lists_from_being_used(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A large list takes longer to load than a node takes to say no."""
+
+    async def slow_disk(call: Callable[[], T], /) -> T:
+        await trio.sleep(1)
+        return call()
+
+    def refusing(_url: str) -> AbstractAsyncContextManager[Link]:
+        raise NodeRefused("key_unknown", "", "not enrolled")
+
+    street = Street("ws://nowhere", connect=refusing, offload=slow_disk)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(street.uplink.run)
+        with trio.fail_after(60):
+            await street.uplink.wait_loaded()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_disk_that_is_full_when_the_node_answers_is_tried_again(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("terminals.acceptance.uplink.FULL_S", 0.01)
+    card, street = made_card(), Street(city.url)
+    await street.visit(card)
+    store = street.world.store
+    assert isinstance(store, MemoryStore)
+    async with city.running():
+        store.fail_next(StorageFull("no room"))
+        async with street.online():
+            await street.told()
+    assert "no room" in street.notes
+    assert street.results() == ["posted"]
+
+
+async def test_a_disk_that_fails_ends_the_terminal(city: City) -> None:
+    street = Street(city.url)
+    store = street.world.store
+    assert isinstance(store, MemoryStore)
+    store.fail_next(StorageFailed("dying"))
+    async with city.running():
+        with pytest.RaisesGroup(pytest.RaisesExc(StorageFailed), flatten_subgroups=True):
+            async with street.online():
+                await trio.sleep_forever()
+
+
+def test_what_several_tasks_of_a_client_found_out_at_once_is_told_once() -> None:
+    refused, closed = NodeRefused("a", "", "b"), ClientClosed("c")
+    assert only_terminal_error(refused) is refused
+    assert only_terminal_error(ExceptionGroup("", [refused, closed])) is refused
+    assert only_terminal_error(ExceptionGroup("", [ExceptionGroup("", [closed])])) is closed
+    with pytest.RaisesGroup(NodeRefused, KeyError):
+        only_terminal_error(ExceptionGroup("", [refused, KeyError()]))
+    with pytest.RaisesGroup(KeyError):
+        only_terminal_error(ExceptionGroup("", [KeyError()]))
+
+
+async def test_a_node_that_had_the_terminal_for_long_is_soon_tried_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    tries: list[float] = []
+
+    @asynccontextmanager
+    async def refusing(_url: str) -> AsyncIterator[Link]:
+        tries.append(trio.current_time())
+        if len(tries) == 8:
+            await trio.sleep(2 * AWAY_S_MAX)
+        if tries:
+            raise NodeRefused("key_unknown", "", "not enrolled")
+        yield CutLink(cast("Link", None))
+
+    street = Street("ws://nowhere", connect=refusing)
+    with trio.move_on_after(5_000):
+        await street.uplink.run()
+    pauses = [later - before for before, later in pairwise(tries)]
+    assert pauses[6] >= AWAY_S_MAX / 2
+    assert pauses[7] <= 2 * AWAY_S_MAX + AWAY_S_FIRST
+    assert pauses[8] <= 2 * AWAY_S_FIRST
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 
@@ -145,6 +253,33 @@ def test_how_long_ago_something_was_is_told_by_the_best_clock_there_is() -> None
     known = timing.stamp()
     clocks.pass_by(5)
     assert later.age_ms(known) == 5_000
+
+
+def test_a_clock_that_forgets_the_time_without_power_goes_on_from_the_last_contact() -> None:
+    clocks = Clocks()
+    clocks.own_ms = 0
+    timing = Timing(clocks.clock, 2, not_before_ms=NOON_MS)
+    assert timing.now_ms() == NOON_MS
+    clocks.pass_by(1_800)
+    assert timing.now_ms() == NOON_MS + 1_800_000
+    clocks.own_ms = NOON_MS + 7_200_000
+    assert timing.now_ms() == NOON_MS + 7_200_000
+    clocks.hear(NOON_MS - 60_000)
+    assert timing.now_ms() == NOON_MS - 60_000
+
+
+def test_what_was_before_a_clock_is_told_as_its_beginning() -> None:
+    clocks = Clocks()
+    timing = Timing(clocks.clock, 1)
+    stamp = timing.stamp()
+    tap = Tap(counter=1, stamp=stamp, at_ms=-1, change_rp=0, packed=b"")
+    clocks.hear(5)
+    clocks.pass_by(10)
+    assert timing.told_ms(tap) == 5
+    assert timing.told_ms(structs.replace(tap, at_ms=77)) == 77
+    assert timing.told_ms(structs.replace(tap, stamp=timing.stamp())) == 10_005
+    # Of a run before, when the own clock was as wrong as it is now.
+    assert Timing(clocks.clock, 2).told_ms(tap) == 5
 
 
 def test_a_pulse_that_nobody_waits_for_changes_nothing() -> None:

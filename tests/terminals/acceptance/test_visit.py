@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import cast
 
@@ -10,7 +11,7 @@ from msgspec import structs
 
 from ops.virtual_card.card import Tear, VirtualCard
 from ops.virtual_card.files import encode_state
-from protocol.chip.keys import Role, SoftwareCardKeys
+from protocol.chip.keys import ChipKey, KeyStoreFailed, Role, SoftwareCardKeys
 from protocol.chip.profile import Record, Use, reader_identity
 from protocol.chip.proof import Effect, Proof
 from storage.errors import StorageFailed, StorageFull
@@ -18,7 +19,17 @@ from storage.memory_store import MemoryStore
 from terminals.acceptance.offline import Accepted, Held
 from terminals.acceptance.refusal import Refusal, Refused
 from terminals.acceptance.rows import Field, Tap
-from terminals.acceptance.visit import NO_MAC, USUAL, Taken, Turned, Visit, Visits, Want
+from terminals.acceptance.visit import (
+    NO_MAC,
+    USUAL,
+    Taken,
+    Turned,
+    Visit,
+    Visits,
+    Want,
+    readable,
+)
+from terminals.pcsc.work import PATIENCE_S
 from tests.terminals.acceptance.lab import (
     BRT,
     MASTERS,
@@ -257,6 +268,99 @@ def test_a_terminal_killed_at_any_command_charges_nothing_twice_and_loses_nothin
     assert back.recovered is (at == COMMANDS - 1 and done)
     assert len(world.journal.unsettled(10)) == 1
     assert value_of(card) == 50_000 - PRICE_RP
+
+
+class Meanwhile(Talking):
+    """Lets something happen between a command of a card and its answer."""
+
+    def __init__(self, card: VirtualCard, at: int, happens: Callable[[], None]) -> None:
+        super().__init__(card)
+        self.at = at
+        self.happens = happens
+
+    def transmit(self, command: bytes) -> bytes:
+        answer = super().transmit(command)
+        if self.commands == self.at + 1:
+            self.happens()
+        return answer
+
+
+@pytest.mark.parametrize("at", range(COMMANDS))
+def test_a_card_that_is_at_two_readers_at_once_pays_once(at: int) -> None:
+    """The first reader holds an answer back for so long that the second one is done with it."""
+    world, card = World(), made_card()
+    others: list[Visit] = []
+    talk = Meanwhile(card, at, lambda: others.append(visit(world, card)))
+    late = world.visits.take(talk, pay, fields)
+    (other,) = others
+    assert isinstance(other, Taken)
+    at_commit = at == COMMANDS - 1
+    assert other.recovered is at_commit
+    # Before the card is opened it is just the next one.
+    assert isinstance(late, Turned) or at <= 1
+    if isinstance(late, Turned):
+        assert late.refused.refusal in {Refusal.TORN, Refusal.MOVED, Refusal.FOREIGN}
+    taps = world.journal.unsettled(10)
+    assert len(taps) == (2 if isinstance(late, Taken) else 1)
+    assert all(map(proved, taps))
+    assert value_of(card) == 50_000 - len(taps) * PRICE_RP
+    assert world.journal.attempts() == []
+
+
+def test_a_commit_whose_answer_comes_when_nobody_waits_any_more_is_paid_once() -> None:
+    world, card = World(), made_card()
+    talk = Meanwhile(card, COMMANDS - 1, lambda: world.wait(PATIENCE_S))
+    late = world.visits.take(talk, pay, fields)
+    assert isinstance(late, Turned)
+    assert late.refused.refusal is Refusal.TORN
+    back = visit(world, card)
+    assert isinstance(back, Taken)
+    assert back.recovered
+    assert value_of(card) == 50_000 - PRICE_RP
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_what_was_torn_counts_as_this_visit_only_if_it_is_the_same_amount(*, same: bool) -> None:
+    world, card = World(), made_card()
+    card.tear = Tear(COMMANDS - 1, done=True)
+    visit(world, card)
+    back = visit(world, card, Want(change_rp=-PRICE_RP if same else -PRICE_RP - 1))
+    assert isinstance(back, Taken)
+    assert back.recovered is same
+    assert len(world.journal.unsettled(10)) == (1 if same else 2)
+
+
+def test_nobody_pays_twice_because_a_clock_was_set_back_over_a_restart() -> None:
+    world, card = World(), made_card()
+    card.tear = Tear(COMMANDS - 1, done=True)
+    visit(world, card)
+    world.own_ms -= 86_400_000
+    world.start()
+    back = visit(world, card)
+    assert isinstance(back, Taken)
+    assert back.recovered
+    assert value_of(card) == 50_000 - PRICE_RP
+
+
+class BrokenKeys:
+    """A store of keys that does not answer."""
+
+    def card_key(self, role: Role, version: int, uid: bytes) -> ChipKey:
+        raise KeyStoreFailed(f"the token does not answer for {role} {version} {len(uid)}")
+
+
+def test_keys_that_cannot_be_used_are_the_fault_of_the_terminal() -> None:
+    world, card = World(), made_card()
+    visits = Visits(BRT, Role.DEBIT, BrokenKeys(), world.journal, world.timing, drawing())
+    turned = visits.take(Talking(card), pay, fields)
+    assert isinstance(turned, Turned)
+    assert turned.refused.refusal is Refusal.OUT_OF_ORDER
+    assert "the token does not answer" in turned.refused.detail
+
+
+def test_a_record_of_a_later_program_is_passed_over() -> None:
+    newest = Record(Use.PURCHASE, 1, 2, bytes(4), 3)
+    assert readable([b"\xff" * 16, newest.encode()]) == [newest]
 
 
 def test_a_full_disk_takes_no_money() -> None:
