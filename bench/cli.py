@@ -22,8 +22,9 @@ from ops.node_process import NodeFailed
 from ops.open_files import allow_files
 from ops.output import emit, json_option, progress_console
 from storage.errors import StorageError
+from terminals.errors import TerminalError
 
-FAILURES = (BenchError, NodeFailed, StorageError, OSError, trio.TooSlowError)
+FAILURES = (BenchError, NodeFailed, StorageError, TerminalError, OSError, trio.TooSlowError)
 """What ends a run with one line."""
 
 SPARE_FILES = 200
@@ -54,6 +55,16 @@ SPARE_FILES = 200
     "--rate", type=click.IntRange(1, 50_000), help="Taps/s of the open loop.  [default: 2,000]"
 )
 @click.option(
+    "--offline-terminals",
+    type=click.IntRange(1, 900),
+    help="Of the day without a node.  [default: 50]",
+)
+@click.option(
+    "--offline-taps",
+    type=click.IntRange(1, 20_000),
+    help="Of each of them on that day.  [default: 1,000]",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, exists=True, writable=True),
     help="Folder on the disk to be measured. The system's temporary folder if not given.",
@@ -70,6 +81,8 @@ def bench(  # noqa: PLR0913 one for each option
     cards: int | None,
     terminals: int | None,
     rate: int | None,
+    offline_terminals: int | None,
+    offline_taps: int | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -90,6 +103,8 @@ def bench(  # noqa: PLR0913 one for each option
         "large": cards,
         "terminals": terminals,
         "rate_per_s": None if rate is None else float(rate),
+        "offline_terminals": offline_terminals,
+        "offline_taps": offline_taps,
     }
     plan = replace(
         QUICK if quick else Plan(), **{name: value for name, value in given.items() if value}
@@ -133,6 +148,7 @@ def _measure(plan: Plan, names: Sequence[str], data: Path | None) -> Result:
             figures=figures,
             trials=setting.peer,
             no_peer=setting.no_peer,
+            no_readers=setting.no_readers,
             verified=verified,
             took_s=time.monotonic() - began_s,
         )

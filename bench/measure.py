@@ -21,8 +21,10 @@ from bench.fleet import fleet, lists
 from bench.line import Line, LineBroken
 from bench.load import open_loop, stream
 from bench.machine import generating
+from bench.offline import offline
 from bench.revocation import revocation
 from bench.setting import Bench
+from bench.tap import tap
 from ops.node_process import NodeProcess
 
 TAPS_PER_FRAME: Final = 50
@@ -233,6 +235,8 @@ MEASURES: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "restart": restart,
     "fleet": fleet,
     "lists": lists,
+    "offline": offline,
+    "tap": tap,
     "postgres": peer,
 }
 """All measurements by name, in their order."""

@@ -30,6 +30,7 @@ class Result(Struct, frozen=True, kw_only=True):
       figures: in the order measured.
       trials: of PostgreSQL, each number of clients as often as there are repeats.
       no_peer: why PostgreSQL was not measured; empty if it was.
+      no_readers: why nothing was measured at readers of PC/SC; empty if it was.
       verified: entries of each folder, read again and found as written.
       took_s: the whole run.
     """
@@ -40,6 +41,7 @@ class Result(Struct, frozen=True, kw_only=True):
     figures: Sequence[Figure]
     trials: Sequence[Trial]
     no_peer: str
+    no_readers: str
     verified: Mapping[str, int]
     took_s: float
 
@@ -60,6 +62,7 @@ def as_object(result: Result) -> dict[str, object]:
             "reason": result.no_peer or None,
             "trials": [asdict(trial) for trial in result.trials],
         },
+        "readers": {"reason": result.no_readers or None},
         "machine": asdict(result.machine),
         "pinned": str(result.pins),
         "plan": asdict(result.plan),
@@ -97,6 +100,8 @@ def render(console: Console, result: Result) -> None:
     console.print(str(result.pins))
     if result.no_peer:
         console.print(f"no PostgreSQL beside it: {result.no_peer}")
+    if result.no_readers:
+        console.print(f"no readers of PC/SC: {result.no_readers}")
     total = sum(result.verified.values())
     console.print(f"[bold green]every tap posted; {total:,} entries verified afterwards[/]")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,9 @@ class Plan(Struct, frozen=True, kw_only=True):
       list_rate_per_s: of the taps meanwhile.
       clients: counts of clients that PostgreSQL is tried with.
       peer_s: length of a trial of PostgreSQL.
+      offline_terminals: that were without their node for a day.
+      offline_taps: of each of them.
+      taps: of a card at one reader, one after the other.
     """
 
     repeats: int = 3
@@ -61,6 +64,9 @@ class Plan(Struct, frozen=True, kw_only=True):
     list_rate_per_s: float = 500.0
     clients: tuple[int, ...] = (8, 32, 90)
     peer_s: float = 2.0
+    offline_terminals: int = 50
+    offline_taps: int = 1_000
+    taps: int = 300
 
 
 QUICK: Final = Plan(
@@ -76,6 +82,9 @@ QUICK: Final = Plan(
     list_gates=20,
     clients=(8,),
     peer_s=1.0,
+    offline_terminals=4,
+    offline_taps=100,
+    taps=20,
 )
 """Enough to see that everything works; its figures are no figures."""
 
@@ -97,6 +106,7 @@ class Bench:
       key: of all terminals.
       peer: what PostgreSQL came to, by number of clients.
       no_peer: why PostgreSQL was not measured.
+      no_readers: why nothing was measured at readers of PC/SC.
       key: of all its terminals.
       verify_rates: entries verified in a second, of each folder.
     """
@@ -105,6 +115,7 @@ class Bench:
         self.place, self.plan, self.pins, self.tell = place, plan, pins, tell
         self.peer: list[Trial] = []
         self.no_peer = "it was not asked for"
+        self.no_readers = "they were not asked for"
         self.verify_rates: list[float] = []
         self._posted: dict[Path, int] = {}
         self.key = new_key()
@@ -120,9 +131,23 @@ class Bench:
         return path
 
     @contextmanager
-    def node(self, data: Path, *, dev: bool = True, tls: bool = False) -> Iterator[NodeProcess]:
-        """Run a node on a folder; in `dev` it enrols whoever comes, with `tls` it encrypts."""
-        options = self._certificate() if tls else ()
+    def node(
+        self,
+        data: Path,
+        *,
+        dev: bool = True,
+        tls: bool = False,
+        options: Sequence[str | Path] = (),
+    ) -> Iterator[NodeProcess]:
+        """Run a node on a folder; in `dev` it enrols whoever comes, with `tls` it encrypts.
+
+        Args:
+          data: the folder.
+          dev: whether it does.
+          tls: whether it does.
+          options: more of `serve`.
+        """
+        options = (*options, *(self._certificate() if tls else ()))
         node = NodeProcess.start(data, dev=dev, prefix=self.pins.prefix, options=options)
         try:
             yield node
@@ -193,6 +218,10 @@ class Bench:
     def acknowledged(self, data: Path, taps: int) -> None:
         """Remember that so many taps were acknowledged by a node that was killed then."""
         self._posted[data] += taps
+
+    def expect(self, data: Path, entries: int) -> None:
+        """Remember a folder that was made elsewhere, and what must stand in it at least."""
+        self._posted[data] = entries
 
     def verify(self) -> dict[str, int]:
         """Verify all folders; return how many entries each holds.

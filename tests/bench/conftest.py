@@ -28,6 +28,9 @@ TINY: Final = Plan(
     list_gates=8,
     clients=(1, 3),
     peer_s=0.05,
+    offline_terminals=2,
+    offline_taps=30,
+    taps=3,
 )
 CARDS: Final = 40
 

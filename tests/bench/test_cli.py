@@ -29,7 +29,13 @@ def _tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--only", "nonsense"], ["--repeats", "0"], ["--cards", "3"], ["--data", "not/there"]],
+    [
+        ["--only", "nonsense"],
+        ["--repeats", "0"],
+        ["--cards", "3"],
+        ["--offline-taps", "0"],
+        ["--data", "not/there"],
+    ],
 )
 def test_arguments_that_make_no_sense_are_refused(arguments: list[str]) -> None:
     status, shown, told = run(*arguments)
@@ -72,7 +78,21 @@ def test_without_a_peer_the_table_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     status, shown, _ = run("--quick", "--no-peer", "--only", "postgres", "--rate", "5")
     assert status == 0
     assert "no PostgreSQL beside it: it was not asked for" in shown
+    assert "no readers of PC/SC: they were not asked for" in shown
     assert "not idle" not in shown
+
+
+def test_readers_that_were_measured_with_are_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tap(bench: Bench) -> list[Figure]:
+        bench.no_readers = ""
+        return [Figure("tap_pcsc_p50_ms", f"{bench.plan.offline_taps} taps", [1.0])]
+
+    monkeypatch.setitem(measure.MEASURES, "tap", tap)
+    arguments = ["--quick", "--only", "tap", "--offline-taps", "7", "--offline-terminals", "3"]
+    status, shown, _ = run(*arguments)
+    assert status == 0
+    assert "7 taps" in shown
+    assert "no readers" not in shown
 
 
 def test_too_few_files_are_told_before_anything_is_measured(
