@@ -38,6 +38,9 @@ RESTART_RETRY_MS: Final = 2_000
 KEYS_RETRY_MS: Final = 5_000
 """While the keys of the cards cannot be used, advices wait with their terminals."""
 
+SUSPENDED_RETRY_MS: Final = 600_000
+"""A terminal with too many advices that are not proved waits for an officer, or the next day."""
+
 PROOF_TIME_SLACK_S: Final = 300
 """How far the time that a terminal tells may be from the one that it wrote on the chip: it may have
 learnt the node's clock in between. As much as it may be ahead of that."""

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from actors import limits
 from engine.advices import OnCard, change_rp, on_cards
-from engine.calendar import day_of
 from engine.chips import ChipFinding
+from engine.moment import Moment
 from engine.transaction import Entry, Intent, Tap, TopUp, Transaction
 from protocol.chip.errors import Malformed
 from protocol.chip.keys import CardKeys, ChipKey, KeyMissing, KeyStoreFailed, Role
@@ -85,18 +85,33 @@ class ProofJudge:
         self._keys_fail = False
         return finding
 
-    def watch(self, entry: Entry) -> None:
+    def suspends(self, terminal: str, now: Moment) -> bool:
+        """Tell whether nothing is taken from a terminal today, by the rule about proofs.
+
+        Counted is what this process has seen: a node that starts anew begins anew.
+        """
+        rule = now.rules.proofs
+        if rule is None or rule.terminal_suspended_after is None or self._day != now.day:
+            return False
+        return self._unproved.get(terminal, 0) >= rule.terminal_suspended_after
+
+    def watch(self, entry: Entry, now: Moment) -> None:
         """Tell the operator of an advice that no chip has proved."""
         assert entry.chip is not None
-        day = day_of(entry.decided_ms)
-        if day != self._day:
-            self._day, self._unproved = day, {}
+        if now.day != self._day:
+            self._day, self._unproved = now.day, {}
         count = self._unproved[entry.terminal] = self._unproved.get(entry.terminal, 0) + 1
         if count in _NOTED:
             reasons = ", ".join(entry.exceptions)
             self._note(
                 f"terminal {entry.terminal}: {count} of its advices of today no chip has proved; "
                 f"the last one, counter {entry.counter}: {reasons} ({entry.chip.field})"
+            )
+        rule = now.rules.proofs
+        if rule is not None and count == rule.terminal_suspended_after:
+            self._note(
+                f"terminal {entry.terminal} is suspended until the day is over, by {rule.version}: "
+                f"{count} of its advices no chip has proved"
             )
         if entry.chip.blocks:
             self._note(

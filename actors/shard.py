@@ -180,7 +180,7 @@ class Shard:
             if entry.exceptions:
                 self.store.note_exception(book.position - 1, entry.exceptions)
                 if self._judge is not None and entry.unproved:
-                    self._judge.watch(entry)
+                    self._judge.watch(entry, now)
             entries.append(entry)
             self._open.entries.append(entry)
         if entries:
@@ -208,8 +208,10 @@ class Shard:
         card = transaction.intent.card
         if card in self.quarantine:
             return _busy(transaction, Reason.CARD_QUARANTINED, limits.QUARANTINE_RETRY_MS)
+        judge = self._judge
+        if judge is not None and judge.suspends(terminal, now):
+            return _busy(transaction, BusyReason.TERMINAL_SUSPENDED, limits.SUSPENDED_RETRY_MS)
         try:
-            judge = self._judge
             chip = None if judge is None else judge.judge(terminal, transaction)
             return decide(self.book, now, terminal, transaction, chip)
         except KeyStoreFailed:

@@ -119,6 +119,7 @@ class BusyReason(StrEnum):
     TOO_MANY_GAPS = "too_many_gaps"
     RESTARTING = "restarting"
     KEYS_UNAVAILABLE = "keys_unavailable"
+    TERMINAL_SUSPENDED = "terminal_suspended"
 
 
 class QueryCode(StrEnum):

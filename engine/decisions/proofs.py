@@ -34,9 +34,10 @@ def decide_unproved(
     if not reasons:
         return None
     rule = now.rules.proofs
-    if rule is not None and card is not None and card.status is ACTIVE:
+    bound = None if rule is None else rule.card_blocked_after
+    if bound is not None and card is not None and card.status is ACTIVE:
         count = card.chip.unproved_on(now.day) + 1
-        chip = replace(chip, blocks=count >= rule.card_blocked_after)
+        chip = replace(chip, blocks=count >= bound)
     cited = CHIP_RULE if rule is None else rule.version
     doubts: list[Doubt] = [(reason, cited, chip.field) for reason in reasons]
     lines = _claim(book, terminal, _claimed_rp(intent))

@@ -418,13 +418,22 @@ class PurseOrder(RuleHead, frozen=True, kw_only=True, tag="purse_order"):
 
 
 class ProofRule(RuleHead, frozen=True, kw_only=True, tag="proofs"):
-    """What becomes of a card whose advices no chip proves.
+    """What becomes of cards and terminals whose advices no chip proves.
 
     Attributes:
       card_blocked_after: with so many of them on a day the card is blocked.
+      terminal_suspended_after: with so many of them on a day nothing is taken from the terminal
+        any more until the day is over: what it has to tell waits with it.
     """
 
-    card_blocked_after: Positive
+    card_blocked_after: Positive | None = None
+    terminal_suspended_after: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse one that does nothing."""
+        super().__post_init__()
+        if self.card_blocked_after is None and self.terminal_suspended_after is None:
+            raise ValueError("card_blocked_after and terminal_suspended_after: neither is there")
 
 
 Rule: TypeAlias = (

@@ -37,8 +37,6 @@ from terminals.pcsc.watch import ReaderChoice, ReaderWatch
 from terminals.pcsc.work import CardWorkers
 from terminals.websocket import websocket
 
-"""Its place in the folder of a terminal."""
-
 
 class Parts(NamedTuple):
     """A terminal, and what its program looks at beside it."""

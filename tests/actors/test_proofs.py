@@ -13,6 +13,8 @@ from actors.shard import Shard
 from engine.accounts import PURSE, SUSPENSE
 from engine.chips import ChipFinding, Finding
 from engine.errors import Reason
+from engine.law import Law, law_of
+from engine.rules.rulebook import Rulebook
 from engine.transaction import (
     Group,
     Intent,
@@ -24,12 +26,14 @@ from engine.transaction import (
     Transaction,
     Withdrawal,
 )
+from ops.rulebook import NOWHERE, load_instruments
 from protocol.chip.keys import CardKeys, KeyStoreFailed, SoftwareCardKeys
 from protocol.chip.profile import Use
 from protocol.chip.proof import Proof
 from protocol.errors import BusyReason
 from tests.actors.proving import KEYS, OTHER, UID, FailingKeys, prove, record_of, with_proof
 from tests.actors.world import NOON_MS, Clock, Disk, Sender, commit
+from tests.engine.rules.written import rule, written
 from tests.engine.rules_here import LAW
 
 GATE = "GATE-1"
@@ -186,10 +190,10 @@ def notes() -> list[str]:
     return []
 
 
-def judged_shard(clock: Clock, keys: CardKeys, notes: list[str]) -> Shard:
+def judged_shard(clock: Clock, keys: CardKeys, notes: list[str], law: Law = LAW) -> Shard:
     with Disk().open() as store:
         judge = ProofJudge(keys, note=notes.append)
-        shard = Shard(store, now_ms=clock, law=LAW, clock=clock.seconds, judge=judge)
+        shard = Shard(store, now_ms=clock, law=law, clock=clock.seconds, judge=judge)
     issues = [sent(Issue("S", "stored", "dki", chip=UID)), sent(TopUp("S", 50_000, "dki"), 2)]
     shard.submit(Sender(), "DESK-1", issues)
     commit(shard)
@@ -280,7 +284,34 @@ def test_an_operator_is_told_that_a_card_was_blocked(notes: list[str], clock: Cl
     assert entry.chip is not None
     blocked = replace(entry, chip=replace(entry.chip, blocks=True), rule="chip.block@2019-01-01")
     del notes[:]
-    judge_on(KEYS, notes).watch(blocked)
+    judge_on(KEYS, notes).watch(blocked, shard.now())
     assert notes[1:] == [
         "terminal GATE-1, counter 1: the card of this advice was blocked, by chip.block@2019-01-01"
     ]
+
+
+def test_a_rule_takes_nothing_from_a_terminal_until_the_day_is_over(
+    clock: Clock, notes: list[str]
+) -> None:
+    suspends = written("p", rule("chip.suspend", "proofs", "terminal_suspended_after = 3"))
+    law = law_of(Rulebook([*load_instruments(()), suspends]), NOWHERE)
+    shard, sender = judged_shard(clock, KEYS, notes, law), Sender()
+    forged = [sent(with_proof(TAP, b"x"), counter) for counter in range(1, 6)]
+    answers = shard.submit(sender, GATE, forged)
+    assert [(busy.counter, busy.reason) for busy in answers] == [
+        (4, BusyReason.TERMINAL_SUSPENDED),
+        (5, BusyReason.TERMINAL_SUSPENDED),
+    ]
+    assert {busy.retry_after_ms for busy in answers} == {limits.SUSPENDED_RETRY_MS}
+    assert notes[-1] == (
+        "terminal GATE-1 is suspended until the day is over, by chip.suspend@2019-01-01: "
+        "3 of its advices no chip has proved"
+    )
+    proved = prove(sent(TAP, 6), GATE)
+    (busy,) = shard.submit(sender, GATE, [proved])
+    assert busy.reason == BusyReason.TERMINAL_SUSPENDED
+    assert shard.submit(sender, "GATE-2", forged[:1]) == []
+    clock.ms += 24 * 3600 * 1000
+    assert shard.submit(sender, GATE, [proved]) == []
+    commit(shard)
+    assert shard.store.balance_rp(PURSE, "S") == 50_000 - TAP.amount_rp

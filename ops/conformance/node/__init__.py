@@ -51,6 +51,7 @@ RULES: Final[tuple[Rule[Kit], ...]] = tuple(rule for section in SECTIONS for rul
 
 NOT_TRIED: Final = {
     "busy:card_quarantined": "a card whose handler failed: a defect of the node",
+    "busy:terminal_suspended": "too many advices of a terminal that no chip has proved",
     "busy:keys_unavailable": "a defect of the node, or of where it has its keys",
     "busy:overload": "depends on how fast the node is",
     "busy:restarting": "a defect of the node",

@@ -300,6 +300,19 @@ def test_a_rule_blocks_a_card_after_so_many_in_a_day(ledger: Ledger) -> None:
     assert ledger.send(TAP, chip=FORGED).chip == replace(FORGED, blocks=True)
 
 
+def test_a_rule_about_terminals_blocks_no_card(ledger: Ledger) -> None:
+    of_terminals = replace(RULE, card_blocked_after=None, terminal_suspended_after=1)
+    ledger.rules = replace(RULES, proofs=of_terminals)
+    for _ in range(3):
+        assert not ledger.send(TAP, chip=FORGED).chip.blocks  # type: ignore[union-attr]
+    assert status_of(ledger, "S") is CardStatus.ACTIVE
+
+
+def test_a_rule_about_proofs_says_something() -> None:
+    with pytest.raises(ValueError, match="neither is there"):
+        replace(RULE, card_blocked_after=None)
+
+
 def test_a_card_that_nobody_knows_is_not_blocked(ledger: Ledger) -> None:
     ledger.rules = replace(RULES, proofs=replace(RULE, card_blocked_after=1))
     tap = replace(TAP, card="new")
