@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.fleet.lists import ListName
 from ops.node import now_ms
@@ -36,6 +37,8 @@ from terminals.pcsc.connection import establish
 from terminals.pcsc.watch import ReaderChoice, ReaderWatch
 from terminals.pcsc.work import CardWorkers
 from terminals.websocket import websocket
+
+VERSION: Final = version("jakarta-one")
 
 
 class Parts(NamedTuple):
@@ -127,7 +130,13 @@ def built(
             lane.decide_with(Offline(point, *listed, denied))
             terminal.name_with(listed.places)
 
+    def see_firmware(entries: Iterable[tuple[str, str]]) -> None:
+        published = dict(entries).get(point.kind, VERSION)
+        if published != VERSION:
+            outside.note(f"firmware {published} is published for a {point.kind}; this is {VERSION}")
+
     uplink.use_with("rules", use_rules)
+    uplink.use_with("firmware", see_firmware)
     return Parts(terminal, lane, journal, sender, certifier)
 
 
@@ -147,6 +156,6 @@ def _node(point: Point, remote: Remote) -> Node:
         terminal=point.terminal,
         key=remote.key,
         random=random.Random().random,
-        software=f"jakarta-one terminal, {point.kind}",
+        software=f"jakarta-one {VERSION}, {point.kind}",
         connect=connect,
     )
