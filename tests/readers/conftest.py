@@ -36,5 +36,5 @@ def hall(stack: PcscStack, tmp_path: Path) -> Iterator[Hall]:
     try:
         yield hall
     finally:
-        hall.node.stop()
+        hall.stop()
     assert hall.filed() == []

@@ -90,8 +90,10 @@ class Program:
     """
 
     def __init__(self, hall: Hall, name: str, options: Sequence[str]) -> None:
+        self.name = name
         self._log = hall.folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        hall.programs.append(self)
         key = hall.folder / f"{name}.key"
         save_key(key, new_key())
         self._command = [sys.executable, "-m", "ops", "terminal", "--json", *options]
@@ -125,6 +127,12 @@ class Program:
         """Kill it, as a power cut would."""
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGKILL)
+
+    def leave_nothing(self) -> None:
+        """Kill it if a test that failed has left it running."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+            self.ended()
 
     def ended(self) -> None:
         """Wait until it has ended."""
@@ -178,6 +186,7 @@ class Hall:
         self.stack = stack
         self.folder = folder
         self.notes: list[str] = []
+        self.programs: list[Program] = []
         self.chip_keys = folder / "chip.keys"
         masters = {(role, VERSION): bytes([number]) * 16 for number, role in enumerate(Role)}
         file_store.create(self.chip_keys, PASSPHRASE, masters, chance=drawing())
@@ -186,6 +195,12 @@ class Hall:
         options: list[str | Path] = ["--chip-keys", self.chip_keys]
         options += ["--chip-passphrase-file", passphrase]
         self.node = NodeProcess.start(folder / "node", dev=True, options=options)
+
+    def stop(self) -> None:
+        """End the node, and whatever a test has left running."""
+        for program in self.programs:
+            program.leave_nothing()
+        self.node.stop()
 
     def filed(self) -> list[dict[str, Any]]:
         """Return the advices that the node has filed an exception of."""

@@ -15,6 +15,8 @@ import pytest
 import trio
 
 from ops.virtual_card.card import VirtualCard
+from terminals.messages import Terminals
+from tests.e2e.city import officer_at, until_told
 from tests.readers.hall import Hall, Program
 from tests.readers.test_work import gone, seen_soon
 from tests.terminals.acceptance.lab import Talking, World, made_card
@@ -22,6 +24,9 @@ from tests.terminals.acceptance.lab import Talking, World, made_card
 NUMBER: Final = "9360020000000017"
 PRICE_RP: Final = 1_500
 FULL_RP: Final = 100_000
+TOP_UP_RP: Final = 20_000
+LOADED: Final = 19
+"""The command by which a kiosk has a card commit, in its second conversation with it."""
 COMMANDS: Final = 12
 WAIT_S_MAX: Final = 30.0
 
@@ -71,6 +76,19 @@ def presented(hall: Hall, answer: Callable[[bytes], bytes | None]) -> Iterator[N
         gone(hall.stack, 0)
 
 
+async def until_online(hall: Hall, program: Program) -> None:
+    """Wait until the node has let a terminal in."""
+    async with officer_at(hall.node.url, "operator-watch") as officer:
+
+        async def is_connected() -> bool:
+            answer = await officer.ask("terminals")
+            assert isinstance(answer, Terminals)
+            rows = [row for row in answer.terminals if row.terminal == program.name]
+            return any(row.connected for row in rows)
+
+        await until_told(is_connected, bool)
+
+
 def value_of(card: VirtualCard) -> int:
     return World().visits.look(Talking(card))[0].value_rp
 
@@ -109,3 +127,36 @@ async def test_a_terminal_killed_at_every_command_charges_nothing_twice_and_lose
         await trio.sleep(1)
         await trio.to_thread.run_sync(shop.stop)
     assert value_of(card) == FULL_RP - COMMANDS * PRICE_RP
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("at", "answered"),
+    [
+        *((7, True), (8, False), (12, True), (16, True), (18, False)),
+        *((LOADED, False), (LOADED, True)),
+    ],
+)
+async def test_a_kiosk_killed_on_the_way_of_a_top_up_loads_once_what_the_bank_gave(
+    hall: Hall, at: int, *, answered: bool
+) -> None:
+    card = made_card(value_rp=FULL_RP)
+    await hall.issue(NUMBER, FULL_RP)
+    options = ["--kind", "kiosk", "--bank", "dki", "--place", "Blok M"]
+    options += ["--amount", str(TOP_UP_RP), "--reader", hall.stack.readers[0]]
+    kiosk = Program(hall, "terminal-kiosk", options)
+    kiosk.start()
+    await until_online(hall, kiosk)
+    card.power_on()
+    killing = KillingCard(card, at, answered=answered, kill=kiosk.kill)
+    with presented(hall, killing.answer):
+        await trio.to_thread.run_sync(kiosk.ended)
+    kiosk.start()
+    await until_online(hall, kiosk)
+    card.power_on()
+    with presented(hall, card.answer):
+        visit = await trio.to_thread.run_sync(kiosk.told)
+    assert visit["result"] == "taken", (visit, kiosk.log())
+    assert value_of(card) == FULL_RP + TOP_UP_RP
+    await trio.to_thread.run_sync(kiosk.stop)
+    assert await hall.balance_rp(NUMBER) == value_of(card)
