@@ -36,6 +36,8 @@ SHORT: Final = {
     "jakarta-one bench --repeats 5": f"{QUICK_BENCH} --repeats 1",
     "jakarta-one bench --only fleet --terminals 10000": "jakarta-one bench --quick --only fleet",
     "jakarta-one bench --only rated --repeats 5": "jakarta-one bench --quick --only rated",
+    "jakarta-one bench --only tap --repeats 5": "jakarta-one bench --quick --only tap",
+    "jakarta-one bench --only offline --repeats 3": "jakarta-one bench --quick --only offline",
     "jakarta-one bench --only lists": "jakarta-one bench --quick --only lists",
     "jakarta-one bench attacks": "jakarta-one bench attacks --quick --only connect",
     "python -m tests.crash.kill 50": "python -m tests.crash.kill 1",

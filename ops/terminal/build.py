@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from engine.fleet.lists import ListName
 from ops.node import now_ms
 from ops.remote import Remote
-from ops.terminal.law import TerminalLaw
+from ops.terminal.followed import VERSION, follow_lists
+from ops.terminal.law import Fares, TerminalLaw
 from protocol.chip.keys import CardKeys, Role
 from terminals.acceptance.certificate import Certificate
 from terminals.acceptance.certifier import Certifier, OnCertificate
@@ -37,8 +37,6 @@ from terminals.pcsc.connection import establish
 from terminals.pcsc.watch import ReaderChoice, ReaderWatch
 from terminals.pcsc.work import CardWorkers
 from terminals.websocket import websocket
-
-VERSION: Final = version("jakarta-one")
 
 
 class Parts(NamedTuple):
@@ -124,19 +122,11 @@ def built(
         note=outside.note,
     )
 
-    def use_rules(entries: Iterable[tuple[str, str]]) -> None:
-        listed = law.with_list(entries, outside.note)
-        if listed is not None:
-            lane.decide_with(Offline(point, *listed, denied))
-            terminal.name_with(listed.places)
+    def decide_by(fares: Fares) -> None:
+        lane.decide_with(Offline(point, *fares, denied))
+        terminal.name_with(fares.places)
 
-    def see_firmware(entries: Iterable[tuple[str, str]]) -> None:
-        published = dict(entries).get(point.kind, VERSION)
-        if published != VERSION:
-            outside.note(f"firmware {published} is published for a {point.kind}; this is {VERSION}")
-
-    uplink.use_with("rules", use_rules)
-    uplink.use_with("firmware", see_firmware)
+    follow_lists(uplink.use_with, point.kind, law, decide_by, outside.note)
     return Parts(terminal, lane, journal, sender, certifier)
 
 

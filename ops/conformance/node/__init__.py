@@ -71,6 +71,7 @@ NOT_TRIED: Final = {
     "order:storage_full": "the disk of the node is full",
     "reason:account_limit": "so many accounts would stay for ever",
     "reason:card_quarantined": "a card whose handler failed: a defect of the node",
+    "reason:clock_corrected": "of a node that has the keys of chips",
     "reason:day_limit": "no purse has such a limit at present",
     "reason:month_limit": "no purse has such a limit at present",
     "reason:proof_forged": "of a node that has the keys of chips",

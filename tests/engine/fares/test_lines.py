@@ -56,6 +56,16 @@ def test_a_service_has_its_own_lines_and_its_own_names() -> None:
     assert network.may_change("krl", "B", "mrt", "B") is None
 
 
+def test_all_places_can_be_walked_stations_by_their_platforms() -> None:
+    network = LineNetwork([line("krl", "ABC", platforms={"A": "S", "A1": "S"}), line("mrt", "XY")])
+    found = sorted(network.places())
+    assert found == [("krl", place) for place in ("A", "A1", "B", "C")] + [
+        ("mrt", "X"),
+        ("mrt", "Y"),
+    ]
+    assert all(network.knows(service, place) for service, place in found)
+
+
 def test_a_place_is_known_to_which_a_line_of_the_service_comes() -> None:
     network = LineNetwork([line("krl", "AB", platforms={"A": "S", "A1": "S", "F": "F"})])
     known = [place for place in ("A", "A1", "B", "F", "S", "C") if network.knows("krl", place)]

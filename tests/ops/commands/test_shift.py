@@ -216,10 +216,19 @@ async def running(street: Street, *, close_shift: bool = False) -> AsyncIterator
         nursery.cancel_scope.cancel()
 
 
+@pytest.fixture
+def hangups_felt() -> Iterator[None]:
+    """Feel hangups, also where whoever started the tests has them ignored (nohup)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def raise_here(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
+@pytest.mark.usefixtures("hangups_felt")
 async def test_sighup_closes_the_shift_and_the_terminal_goes_on(
     city: City, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -286,6 +295,7 @@ async def test_a_terminal_that_is_not_told_to_keeps_its_shift(city: City) -> Non
     assert len(shifts_of(street)) == 1
 
 
+@pytest.mark.usefixtures("hangups_felt")
 async def test_on_a_full_disk_the_shift_stays_open_and_the_terminal_goes_on(
     city: City, capsys: pytest.CaptureFixture[str]
 ) -> None:
