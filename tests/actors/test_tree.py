@@ -37,6 +37,8 @@ from tests.actors.world import CARD, Clock, Disk, FakeKeys, on_the_spot, tap
 from tests.engine.rules_here import LAW
 from tests.protocol.peer import StoredKey
 
+pytestmark = pytest.mark.slow
+
 
 class World:
     """A tree on a disk in memory, and what it said."""

@@ -24,6 +24,8 @@ from ops.endings import (
 )
 from tests.e2e.commands import environment
 
+pytestmark = pytest.mark.slow
+
 LISTENS = re.compile(r"node (\d+) listens on")
 TAKEN = (signal.SIGTERM, signal.SIGHUP)
 

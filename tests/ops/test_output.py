@@ -14,6 +14,8 @@ from ops.cli import main
 from tests.e2e.commands import environment
 from tests.storage.city import City, write_folder
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = ("--url", "ws://127.0.0.1:1", "--name", "ani", "--key", "no-such.key")
 COMMANDS = [
     ("serve", "--data", "/proc/nothing", "--listen", "127.0.0.1:0"),

@@ -19,6 +19,8 @@ from terminals.keeper import MemoryKeeper
 from terminals.lists import ListHolder
 from tests.terminals.list_world import Published, deliver, take_in
 
+pytestmark = pytest.mark.slow
+
 SMALL = range(2 * BLOCK_ENTRIES_MAX + 3)
 """Every length up to two of the longest blocks."""
 POWERS = [2**power + off for power in range(9, 18) for off in (-1, 0, 1)]

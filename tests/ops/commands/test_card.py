@@ -20,6 +20,8 @@ from tests.terminals.acceptance.test_lane import Street, taken
 from tests.terminals.acceptance.test_terminal import answering
 from tests.terminals.pcsc.fake_service import FakeService
 
+pytestmark = pytest.mark.slow
+
 NUMBER = "9360020000000011"
 OTHER = "9360020000000029"
 PASSPHRASE = "four words of a test"

@@ -16,6 +16,8 @@ from ops.commands.chip_keys import chip_keys
 from protocol.chip.keys import Role
 from tests.softhsm import PIN, PlacedToken, token_maker
 
+pytestmark = pytest.mark.slow
+
 PASSPHRASE, OTHER = "kopi tubruk", "kopi susu"
 ENV = {VARIABLE_OF_FILE: PASSPHRASE, PIN_VARIABLE: PIN, "COLUMNS": "200"}
 UID = bytes.fromhex("04DE5F1EACC040")

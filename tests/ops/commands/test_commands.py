@@ -10,6 +10,8 @@ import pytest
 from protocol.messages import Command, Report
 from tests.ops.commands.fleet_place import GATES, FleetPlace, Gate, connected, tap, wait_until
 
+pytestmark = pytest.mark.slow
+
 COMMAND = ["number", "id", "body", "officer", "ordered_ms", "expires_ms", "states"]
 STATES = ["accepted", "delivered", "done", "failed", "expired"]
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.ops.commands.fleet_place import FleetPlace, Gate, connected
 
+pytestmark = pytest.mark.slow
+
 ROW = [
     *("name", "version", "hash", "entries", "file_bytes", "published_ms", "activate_ms"),
     *("officer", "second_officer", "note", "holders", "connected", "reached_ms", "mismatches"),
