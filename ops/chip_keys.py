@@ -11,7 +11,6 @@ from typing import Final, NamedTuple, Protocol
 import click
 
 from ops.chip_key_stores.file_store import FileCardKeys, open_file
-from ops.chip_key_stores.pkcs11_store import Pkcs11CardKeys
 from ops.options import bundled
 from protocol.chip.errors import ChipError
 from protocol.chip.keys import CardKeys, Role
@@ -114,6 +113,9 @@ def opened_card_keys(place: ChipKeyPlace) -> Iterator[ListedCardKeys]:
         return
     assert place.token is not None
     assert place.module is not None
+    # Its library takes as long to import as all else here: who has no token does without.
+    from ops.chip_key_stores.pkcs11_store import Pkcs11CardKeys  # noqa: PLC0415
+
     pin = secret(f"PIN of {place.name}", place.pin_file, PIN_VARIABLE)
     with chip_failures_told():
         keys = Pkcs11CardKeys.open(place.module, place.token, pin)

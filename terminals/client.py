@@ -76,6 +76,7 @@ class TerminalClient:
     Attributes:
       terminal: its name.
       clock: the node's clock, as it is estimated.
+      connected: whether there is a connection on which the node has let the terminal in.
 
     Args:
       url: where the node is.
@@ -102,6 +103,7 @@ class TerminalClient:
     ) -> None:
         self.terminal = terminal
         self.clock = options.device.clock or NodeClock(clock_ms)
+        self.connected = False
         self._url = url
         self._key = key
         self._random = random
@@ -348,7 +350,11 @@ class TerminalClient:
             work.statistics.sessions += 1
             work.progress += work.idle
             self._ready.set()
-            await session.run(ready)
+            self.connected = True
+            try:
+                await session.run(ready)
+            finally:
+                self.connected = False
 
 
 @asynccontextmanager

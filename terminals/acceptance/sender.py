@@ -36,9 +36,6 @@ class Sender:
       offload: where the disk is read and written.
       on_result: is told each tap that the node has answered.
       certifier: asks about closed shifts over the same clients.
-
-    Attributes:
-      online: whether there is a client that the node has let in.
     """
 
     def __init__(
@@ -50,7 +47,7 @@ class Sender:
         on_result: OnResult | None = None,
         certifier: Certifier | None = None,
     ) -> None:
-        self.online = False
+        self._client: TerminalClient | None = None
         self._journal = journal
         self._timing = timing
         self._offload = offload
@@ -58,6 +55,11 @@ class Sender:
         self._certifier = certifier
         self._more = trio.Event()
         self._settled = trio.Event()
+
+    @property
+    def online(self) -> bool:
+        """Whether there is a connection on which the node has let the terminal in."""
+        return self._client is not None and self._client.connected
 
     def wake(self) -> None:
         """Say that there is something to send. To be called in trio's thread."""
@@ -75,14 +77,14 @@ class Sender:
         last = client.last_counter
         now_ms = self._timing.now_ms()
         await self._offload(lambda: self._journal.follow(last, now_ms))
-        self.online = True
+        self._client = client
         try:
             async with flat_nursery() as nursery:
                 if self._certifier is not None:
                     nursery.start_soon(self._certifier.run, client)
                 await self._send_all(client)
         finally:
-            self.online = False
+            self._client = None
 
     async def wait_settled(self, counter: int) -> Tap | None:
         """Wait until the node has answered a tap, and return it; None: it is there no more."""

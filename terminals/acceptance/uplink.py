@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias, cast
@@ -24,14 +24,14 @@ from terminals.device import Device, Status
 from terminals.errors import TerminalError
 from terminals.intents import Intent
 from terminals.keeper import Keeper
-from terminals.link import Connect, Link
+from terminals.link import Connect
 from terminals.list_part import ListPart
 from terminals.messages import CommandBody
 from terminals.nursery import flat_nursery
 from terminals.part import Offload, in_thread, untold
 from terminals.websocket import websocket
 
-LISTS: Final[tuple[ListName, ...]] = ("deny", "settings", "fares", "rules", "firmware")
+LISTS: Final[tuple[ListName, ...]] = ("deny", "settings", "rules", "firmware")
 """Those that a terminal holds; what keeps stolen cards out is fetched first."""
 
 AWAY_S_FIRST: Final = 5.0
@@ -106,7 +106,6 @@ class Uplink:
         self._users: dict[str, UseList] = {}
         self._lists: ListPart | None = None
         self._loaded = trio.Event()
-        self._heard = False
 
     def use_with(self, name: ListName, use: UseList) -> None:
         """Say who is told all of a list whenever a version comes into use; before `run`."""
@@ -174,21 +173,12 @@ class Uplink:
         """Write down now and then that the node is heard of, also where nothing is sent to it."""
         while True:
             await trio.sleep(CONTACT_S)
-            if self._heard:
-                self._heard = False
+            if self._sender.online:
                 # Where there is no room, the next time will do.
                 with suppress(StorageFull):
                     await self._offload(
                         partial(self._journal.follow, 0, self._clock.corrected_ms())
                     )
-
-    @asynccontextmanager
-    async def _connected(self, url: str) -> AsyncIterator[Link]:
-        async with self._node.connect(url) as link:
-            yield _HeardLink(link, self._hear)
-
-    def _hear(self) -> None:
-        self._heard = True
 
     def _list_part(self) -> ListPart:
         def begun(name: str) -> None:
@@ -228,7 +218,7 @@ class Uplink:
             node.key,
             clock_ms=self._clock.own_ms,
             random=node.random,
-            connect=self._connected,
+            connect=node.connect,
             options=options,
         )
         async with flat_nursery() as nursery:
@@ -261,24 +251,6 @@ class Uplink:
     def _written(self, first: int, last: int, limit: int) -> list[tuple[int, int, Intent]]:
         taps = self._journal.taps(first, last, limit)
         return [(tap.counter, max(tap.at_ms, 0), tap.intent) for tap in taps]
-
-
-class _HeardLink:
-    """A connection that tells whenever something comes over it."""
-
-    def __init__(self, link: Link, heard: Callable[[], None]) -> None:
-        self._link = link
-        self._heard = heard
-
-    async def send(self, payload: bytes) -> None:
-        """Send one message."""
-        await self._link.send(payload)
-
-    async def receive(self) -> bytes:
-        """Wait for one message and return it."""
-        payload = await self._link.receive()
-        self._heard()
-        return payload
 
 
 def only_terminal_error(error: TerminalError | BaseExceptionGroup[BaseException]) -> TerminalError:

@@ -323,7 +323,6 @@ async def test_a_terminal_that_is_at_its_node_goes_on_though_it_has_nothing_to_t
         before_ms = journal.contact_ms
         street.world.wait(3_601)
         assert refusal(await street.visit(made_card())) is Refusal.OFFLINE_TOO_LONG
-        street.lines.cut()
         await until(lambda: journal.contact_ms > before_ms + 3_600_000)
         assert isinstance(await street.visit(made_card()), Taken)
 

@@ -16,6 +16,7 @@ from storage.errors import StorageFull
 from storage.memory_store import MemoryStore
 from terminals.acceptance.refusal import Refusal
 from terminals.acceptance.rows import Tap
+from terminals.acceptance.sender import Sender
 from terminals.acceptance.visit import Talk, Turned
 from tests.e2e.city import City, now_ms
 from tests.terminals.acceptance.lab import Talking, made_card
@@ -181,10 +182,10 @@ async def test_a_bank_that_has_not_answered_is_not_asked_again(
     card = made_card(value_rp=1_000)
     street = Street(city.url, KIOSK)
     street.lane.amount_rp = 20_000
-    street.sender.online = True
-    for _ in range(3):
-        assert refusal(await street.visit(card)) is Refusal.NO_NODE
-    street.sender.online = False
+    with monkeypatch.context() as at_its_node:
+        at_its_node.setattr(Sender, "online", True)
+        for _ in range(3):
+            assert refusal(await street.visit(card)) is Refusal.NO_NODE
     assert refusal(await street.visit(card)) is Refusal.NO_NODE
     assert len(street.world.journal.owed()) == street.world.journal.last_counter == 1
     monkeypatch.undo()
@@ -316,11 +317,13 @@ async def test_keys_that_a_kiosk_cannot_use_are_its_own_fault(city: City) -> Non
     assert refusal(await street.lane.serve(present)) is Refusal.OUT_OF_ORDER
 
 
-async def test_a_full_disk_asks_no_bank_for_money(city: City) -> None:
+async def test_a_full_disk_asks_no_bank_for_money(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
     street = Street(city.url, KIOSK)
     assert isinstance(street.world.store, MemoryStore)
     street.lane.amount_rp = 5_000
-    street.sender.online = True
+    monkeypatch.setattr(Sender, "online", True)
     street.world.store.fail_next(StorageFull("no room"))
     assert refusal(await street.visit(made_card())) is Refusal.OUT_OF_ORDER
     assert street.world.journal.last_counter == 0
@@ -388,3 +391,18 @@ async def test_a_kiosk_turns_foreign_and_denied_cards_away() -> None:
     street.world.denied[NUMBER] = "lost"
     street.lane.amount_rp = 5_000
     assert refusal(await street.visit(made_card())) is Refusal.DENIED
+
+
+async def test_a_line_that_is_cut_is_no_node_until_it_is_back(city: City) -> None:
+    card = made_card(value_rp=1_000)
+    street = Street(city.url, KIOSK)
+    street.lane.amount_rp = 20_000
+    async with city.running():
+        await issued(city, value_rp=1_000)
+        async with street.online():
+            street.lines.cut()
+            await until(lambda: not street.sender.online)
+            assert refusal(await street.visit(card)) is Refusal.NO_NODE
+            assert street.world.journal.last_counter == 0
+            await until(lambda: street.sender.online)
+            assert taken(await street.visit(card)).value_rp == 21_000
