@@ -18,7 +18,7 @@ from terminals.acceptance.refusal import Refusal
 from terminals.acceptance.rows import Tap
 from terminals.acceptance.sender import Sender
 from terminals.acceptance.visit import Talk, Turned
-from tests.e2e.city import City, now_ms
+from tests.e2e.city import City, now_ms, until
 from tests.terminals.acceptance.lab import Talking, made_card
 from tests.terminals.acceptance.test_lane import (
     KIOSK,
