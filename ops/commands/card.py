@@ -29,9 +29,9 @@ from protocol.chip import purse
 from protocol.chip.keys import OpenCardKeys, Role
 from protocol.chip.profile import CardFace, Record, Use, place_mark, reader_identity
 from protocol.chip.secure import RANDOM_BYTES
-from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.point import Places
 from terminals.acceptance.screen import uses_lines
+from terminals.acceptance.shown import rupiah
 from terminals.acceptance.visit import Talk, readable
 
 BUREAU: Final = "card-bureau"

@@ -10,10 +10,10 @@ from rich.console import Console
 
 from ops.fleet.shown import NOTHING, counted, table
 from ops.values import shown_time
-from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.certificate import Certificate
 from terminals.acceptance.certifier import OnCertificate
 from terminals.acceptance.rows import Shift
+from terminals.acceptance.shown import rupiah
 
 _STATES: Final = {"incomplete": "not complete"}
 _RED: Final = frozenset({"incomplete"})

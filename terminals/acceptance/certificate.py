@@ -9,19 +9,16 @@ which nobody knows yet whether they were made. They may still come, in a later s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from engine.calendar import WIB_OFFSET_MS
 from protocol import limits
-from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.rows import Attempt, Shift, Tap
+from terminals.acceptance.shown import in_jakarta, rupiah
 from terminals.chip_answers import ShiftFound
 
-_WIB: Final = timezone(timedelta(milliseconds=WIB_OFFSET_MS))
 _DIGITS_SHOWN: Final = 4
 
 LISTED_MAX: Final = 100
@@ -301,4 +298,4 @@ def _signed(change_rp: int) -> str:
 
 
 def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, _WIB):%Y-%m-%d %H:%M}"
+    return f"{in_jakarta(at_ms):%Y-%m-%d %H:%M}"

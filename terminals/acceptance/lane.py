@@ -12,13 +12,13 @@ from typing import Final
 
 from protocol.chip.profile import Use
 from storage.errors import StorageFull
-from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.journal import TapJournal
 from terminals.acceptance.offline import Accepted, Decision, Held, Offline
 from terminals.acceptance.point import Point, Published, Setting, setting
 from terminals.acceptance.refusal import Refusal, Refused
 from terminals.acceptance.rows import Field
 from terminals.acceptance.sender import Sender
+from terminals.acceptance.shown import rupiah
 from terminals.acceptance.timing import Timing
 from terminals.acceptance.top_ups import Present, TopUps
 from terminals.acceptance.visit import Taken, Talk, Turned, Visit, Visits, Want

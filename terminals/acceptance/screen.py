@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
 from typing import Final
 
-from engine.calendar import WIB_OFFSET_MS
 from protocol.chip.profile import Record, Use
-from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.point import Places
 from terminals.acceptance.refusal import Refusal
+from terminals.acceptance.shown import in_jakarta, rupiah
 from terminals.acceptance.visit import Taken, Turned, Visit
 
-_WIB: Final = timezone(timedelta(milliseconds=WIB_OFFSET_MS))
 USES_SHOWN: Final = 5
 LOW_RP: Final = 10_000
 """Below this the screen says that the card wants money."""
@@ -78,7 +75,7 @@ def uses_lines(uses: Sequence[Record], places: Places) -> list[str]:
 
 
 def _use(record: Record, places: Places) -> str:
-    when = f"{datetime.fromtimestamp(record.at_s, _WIB):%d-%m %H:%M}"
+    when = f"{in_jakarta(record.at_s * 1000):%d-%m %H:%M}"
     found = places.find(record.place)
     where = " ".join(filter(None, found)) if found else ""
     amount = rupiah(record.amount_rp) if record.amount_rp else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from protocol.chip.profile import Record, Use
-from terminals.acceptance.amounts import rupiah
 from terminals.acceptance.point import mark_of
 from terminals.acceptance.refusal import Refusal, Refused
 from terminals.acceptance.screen import lines_of, uses_shown
+from terminals.acceptance.shown import rupiah
 from terminals.acceptance.visit import Taken, Turned
 from tests.terminals.acceptance.lab import NOON_MS, PLACES
 
