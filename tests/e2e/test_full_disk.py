@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from engine.transaction import Issue, Transaction
 from ops.node_process import NodeProcess
 from protocol.messages import Outcome
 from tests.crash.kill import clean
+from tests.crash.small_disk import mounted
 
 DISK_MIB = 40
 BATCH = 400
@@ -24,15 +23,8 @@ BATCH = 400
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, of a few MiB."""
     place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "none", str(place)]
-    made = subprocess.run(mount, capture_output=True, check=False)
-    if made.returncode != 0:
-        if os.environ.get("CI") and os.getuid() == 0:
-            pytest.fail(f"no small disk: {made.stderr.decode()}")
-        pytest.skip("mounting a small disk needs root")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with mounted(place, DISK_MIB << 10):
+        yield place
 
 
 async def send(line: Line, batch: list[Transaction]) -> dict[int, Outcome]:

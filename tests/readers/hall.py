@@ -35,12 +35,12 @@ from ops.virtual_card.vpcd import VpcdSlot
 from protocol.chip.keys import Role
 from terminals import intents
 from terminals.acceptance.point import Point
-from terminals.acceptance.visit import Taken, Turned, Visit
 from terminals.keys import new_key, save_key
 from terminals.messages import Balance
 from terminals.pcsc.watch import named
 from tests.e2e.city import officer_at, until
 from tests.readers.pcsc_stack import PcscStack
+from tests.terminals.acceptance.kept_screen import KeptScreen
 from tests.terminals.acceptance.lab import MASTERS, VERSION, drawing
 
 WAIT_S_MAX: Final = 20.0
@@ -48,36 +48,6 @@ PROGRAM_S_MAX: Final = 30.0
 PASSPHRASE: Final = "four words of a test"
 UID: Final = bytes.fromhex("04DE5F1EACC040")
 """Of the chip of `made_card`, if it is told no other one."""
-
-
-class Screen:
-    """Hands on what came of each visit."""
-
-    def __init__(self) -> None:
-        self._told, self._tell = trio.open_memory_channel[tuple[str, Visit]](10_000)
-        self.took_s: list[float] = []
-
-    def show(self, reader: str, lines: Sequence[str]) -> None:
-        """Show nothing."""
-
-    def visited(self, reader: str, visit: Visit, lines: Sequence[str], took_s: float) -> None:
-        assert lines
-        self.took_s.append(took_s)
-        self._told.send_nowait((reader, visit))
-
-    async def next(self) -> tuple[str, Visit]:
-        with trio.fail_after(WAIT_S_MAX):
-            return await self._tell.receive()
-
-    async def taken(self) -> Taken:
-        _, visit = await self.next()
-        assert isinstance(visit, Taken), visit
-        return visit
-
-    async def turned(self) -> Turned:
-        _, visit = await self.next()
-        assert isinstance(visit, Turned), visit
-        return visit
 
 
 class Program:
@@ -210,7 +180,7 @@ class Hall:
         return found
 
     @asynccontextmanager
-    async def terminal(self, point: Point, *slots: int, screen: Screen) -> AsyncIterator[Parts]:
+    async def terminal(self, point: Point, *slots: int, screen: KeptScreen) -> AsyncIterator[Parts]:
         """Run a terminal at these readers, until the node has all that it did."""
         folder = self.folder / point.terminal
         outside = Outside(

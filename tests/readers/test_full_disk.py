@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from storage.lmdb_store import LmdbStore, commit
 from terminals.acceptance.journal import TABLES
 from terminals.acceptance.refusal import Refusal
 from terminals.acceptance.visit import Taken, Turned, Visit
+from tests.crash.small_disk import mounted
 from tests.terminals.acceptance.lab import NOON_MS, World, made_card
 from tests.terminals.acceptance.test_visit import PRICE_RP, proved, value_of, visit
 
@@ -31,15 +31,8 @@ FULL_RP = 10_000_000
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, of a few MiB."""
     place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_KIB}k", "none", str(place)]
-    made = subprocess.run(mount, capture_output=True, check=False)
-    if made.returncode != 0:
-        if os.environ.get("CI") and os.getuid() == 0:
-            pytest.fail(f"no small disk: {made.stderr.decode()}")
-        pytest.skip("mounting a small disk needs root")
-    yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True)
+    with mounted(place, DISK_KIB):
+        yield place
 
 
 def refusal(visit: Visit) -> Refusal:

@@ -14,7 +14,8 @@ from terminals.acceptance.point import Point
 from terminals.acceptance.refusal import Refusal
 from terminals.acceptance.visit import Taken
 from tests.e2e.city import until
-from tests.readers.hall import UID, Hall, Screen, told
+from tests.readers.hall import UID, Hall, told
+from tests.terminals.acceptance.kept_screen import KeptScreen
 from tests.terminals.acceptance.lab import BRT, Talking, World, drawing, made_card
 
 NUMBER = "9360020000000017"
@@ -31,7 +32,7 @@ def value_of(card: VirtualCard) -> int:
 
 
 async def test_a_ride_is_begun_at_a_gate_and_in_the_ledger(hall: Hall) -> None:
-    card, screen = made_card(), Screen()
+    card, screen = made_card(), KeptScreen()
     await hall.issue(NUMBER, 50_000)
     async with hall.terminal(GATE, 0, screen=screen) as parts:
         with hall.card_at(0, card):
@@ -42,7 +43,7 @@ async def test_a_ride_is_begun_at_a_gate_and_in_the_ledger(hall: Hall) -> None:
 
 
 async def test_goods_are_paid_at_a_shop_and_money_is_loaded_at_a_kiosk(hall: Hall) -> None:
-    card, screen = made_card(), Screen()
+    card, screen = made_card(), KeptScreen()
     await hall.issue(NUMBER, 50_000)
     async with hall.terminal(SHOP, 0, screen=screen) as parts:
         parts.lane.amount_rp = 12_500
@@ -58,7 +59,7 @@ async def test_goods_are_paid_at_a_shop_and_money_is_loaded_at_a_kiosk(hall: Hal
 
 @pytest.mark.parametrize("done", [False, True])
 async def test_a_card_torn_at_the_commit_pays_once(hall: Hall, *, done: bool) -> None:
-    card, screen = made_card(), Screen()
+    card, screen = made_card(), KeptScreen()
     await hall.issue(NUMBER, 50_000)
     async with hall.terminal(SHOP, 0, screen=screen) as parts:
         parts.lane.amount_rp = 12_500
@@ -74,7 +75,7 @@ async def test_a_card_torn_at_the_commit_pays_once(hall: Hall, *, done: bool) ->
 
 
 async def test_a_foreign_card_is_turned_away_and_the_next_one_taken(hall: Hall) -> None:
-    foreign, card, screen = VirtualCard(bytes(7), chance=drawing()), made_card(), Screen()
+    foreign, card, screen = VirtualCard(bytes(7), chance=drawing()), made_card(), KeptScreen()
     await hall.issue(NUMBER, 50_000)
     async with hall.terminal(GATE, 0, screen=screen):
         with hall.card_at(0, foreign):
@@ -84,7 +85,7 @@ async def test_a_foreign_card_is_turned_away_and_the_next_one_taken(hall: Hall) 
 
 
 async def test_what_does_not_answer_is_taken_for_several_cards(hall: Hall) -> None:
-    screen = Screen()
+    screen = KeptScreen()
     async with hall.terminal(GATE, 0, screen=screen):
         mute = hall.stack.insert(0, lambda _: b"\x90\x00", atr=b"\x00")
         assert (await screen.turned()).refused.refusal is Refusal.SEVERAL
@@ -92,7 +93,7 @@ async def test_what_does_not_answer_is_taken_for_several_cards(hall: Hall) -> No
 
 
 async def test_two_readers_of_a_gate_take_two_cards_at_once(hall: Hall) -> None:
-    card, screen = made_card(), Screen()
+    card, screen = made_card(), KeptScreen()
     other = made_card(OTHER, uid=OTHER_UID)
     await hall.issue(NUMBER, 50_000)
     await hall.issue(OTHER, 50_000, OTHER_UID)
@@ -104,7 +105,7 @@ async def test_two_readers_of_a_gate_take_two_cards_at_once(hall: Hall) -> None:
 
 
 async def test_readers_that_are_gone_and_back_go_on(hall: Hall) -> None:
-    card, screen = made_card(), Screen()
+    card, screen = made_card(), KeptScreen()
     await hall.issue(NUMBER, 50_000)
     async with hall.terminal(GATE, 0, screen=screen):
         with hall.card_at(0, card):
@@ -129,7 +130,7 @@ async def test_a_thousand_taps_agree_to_the_rupiah(hall: Hall) -> None:
     cards.append(made_card(OTHER, uid=OTHER_UID, value_rp=2_000_000))
     for number, uid in ((NUMBER, UID), (OTHER, OTHER_UID)):
         await hall.issue(number, 2_000_000, uid)
-    screen = Screen()
+    screen = KeptScreen()
     async with hall.terminal(SHOP, 0, 1, screen=screen) as parts:
         parts.lane.amount_rp = 1_500
         with hall.card_at(0, cards[0]), hall.card_at(1, cards[1]):

@@ -20,7 +20,7 @@ from storage.store import Change
 from terminals.acceptance.point import Point
 from terminals.acceptance.refusal import Refusal
 from terminals.acceptance.terminal import TRIES_MAX, Readers, Terminal
-from terminals.acceptance.visit import Taken, Turned, Visit
+from terminals.acceptance.visit import Taken, Turned
 from terminals.errors import CardGone, LinkLost, ReaderFailed
 from terminals.link import Link
 from terminals.messages import ChangeChip, RestartTerminal, SetLane
@@ -28,6 +28,7 @@ from terminals.pcsc.card_link import Step
 from terminals.pcsc.watch import ReaderWatch
 from terminals.pcsc.work import CardWorkers
 from tests.e2e.city import until
+from tests.terminals.acceptance.kept_screen import KeptScreen
 from tests.terminals.acceptance.lab import BRT, PLACES, made_card
 from tests.terminals.acceptance.test_lane import KIOSK, NUMBER, SHOP, Street, value_of
 from tests.terminals.pcsc.fake_service import Answer, FakeContext, FakeService
@@ -41,47 +42,13 @@ def nowhere(_url: str) -> AbstractAsyncContextManager[Link]:
     raise LinkLost("no node")
 
 
-class Screen:
-    """Keeps what is shown, and hands on what came of each visit."""
-
-    def __init__(self) -> None:
-        self.shown: list[tuple[str, tuple[str, ...]]] = []
-        self._told, self._tell = trio.open_memory_channel[tuple[str, Visit]](1_000)
-
-    def show(self, reader: str, lines: Sequence[str]) -> None:
-        self.shown.append((reader, tuple(lines)))
-
-    def visited(self, reader: str, visit: Visit, lines: Sequence[str], took_s: float) -> None:
-        assert lines
-        assert took_s >= 0
-        self._told.send_nowait((reader, visit))
-
-    async def next(self) -> tuple[str, Visit]:
-        with trio.fail_after(WAIT_S_MAX):
-            return await self._tell.receive()
-
-    async def taken(self) -> Taken:
-        _, visit = await self.next()
-        assert isinstance(visit, Taken), visit
-        return visit
-
-    async def refusal(self) -> Refusal:
-        _, visit = await self.next()
-        assert isinstance(visit, Turned), visit
-        return visit.refused.refusal
-
-    @property
-    def silent(self) -> bool:
-        return not self._tell.statistics().current_buffer_used
-
-
 class Stand:
     """A terminal at readers in memory, without a node."""
 
     def __init__(self, point: Point = GATE, *readers: str, needs: Sequence[str] = ()) -> None:
         self.street = Street("ws://nowhere", point, connect=nowhere)
         self.service = FakeService(*(readers or ("A",)))
-        self.screen = Screen()
+        self.screen = KeptScreen()
         self.steps: list[Step] = []
         self.versions: dict[str, int] = {}
         self.may_speak = threading.Event()

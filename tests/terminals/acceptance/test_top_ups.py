@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import pytest
@@ -41,16 +42,23 @@ def city() -> Iterator[City]:
         yield City(listening)
 
 
-async def test_a_top_up_is_taken_from_the_bank_and_put_on_the_card(city: City) -> None:
-    card = made_card(value_rp=1_000)
+@asynccontextmanager
+async def kiosk(city: City, *, amount_rp: int = 0) -> AsyncIterator[Street]:
+    """A kiosk that is online, in a city that has issued the card of `made_card`."""
     async with city.running():
         await issued(city, value_rp=1_000)
         street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
+        street.lane.amount_rp = amount_rp
         async with street.online():
-            loaded = taken(await street.visit(card))
-            assert (loaded.use, loaded.change_rp, loaded.value_rp) == (Use.TOP_UP, 20_000, 21_000)
-            await street.told()
+            yield street
+
+
+async def test_a_top_up_is_taken_from_the_bank_and_put_on_the_card(city: City) -> None:
+    card = made_card(value_rp=1_000)
+    async with kiosk(city, amount_rp=20_000) as street:
+        loaded = taken(await street.visit(card))
+        assert (loaded.use, loaded.change_rp, loaded.value_rp) == (Use.TOP_UP, 20_000, 21_000)
+        await street.told()
         assert street.results() == ["posted", "posted"]
         assert street.world.journal.owed() == []
         assert await balance_of(city) == value_of(card) == 21_000
@@ -105,18 +113,14 @@ async def test_a_top_up_that_is_torn_comes_with_the_next_visit_once(
 
 async def test_money_that_never_came_to_its_card_goes_back_to_the_bank(city: City) -> None:
     card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(14, done=False)
-            await street.visit(card)
-            assert street.lane.give_back() == 0
-            street.world.wait(3_601)
-            assert street.lane.give_back() == 1
-            await street.told()
-            assert street.lane.give_back() == 0
+    async with kiosk(city, amount_rp=20_000) as street:
+        card.tear = Tear(14, done=False)
+        await street.visit(card)
+        assert street.lane.give_back() == 0
+        street.world.wait(3_601)
+        assert street.lane.give_back() == 1
+        await street.told()
+        assert street.lane.give_back() == 0
         assert street.results() == ["posted", "posted"]
         assert street.world.journal.owed() == []
         assert await balance_of(city) == value_of(card) == 1_000
@@ -124,32 +128,24 @@ async def test_money_that_never_came_to_its_card_goes_back_to_the_bank(city: Cit
 
 async def test_money_that_a_card_may_have_got_is_not_given_back(city: City) -> None:
     card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(19, done=True)
-            await street.visit(card)
-            street.world.wait(3_601)
-            assert street.lane.give_back() == 0
+    async with kiosk(city, amount_rp=20_000) as street:
+        card.tear = Tear(19, done=True)
+        await street.visit(card)
+        street.world.wait(3_601)
+        assert street.lane.give_back() == 0
 
 
 async def test_money_that_a_card_has_got_already_is_not_put_on_it_again_however_late_it_comes(
     city: City,
 ) -> None:
     card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(19, done=True)
-            await street.visit(card)
-            street.world.wait(3_600)
-            loaded = taken(await street.visit(card))
-            assert (loaded.recovered, loaded.value_rp) == (True, 21_000)
-            await street.told()
+    async with kiosk(city, amount_rp=20_000) as street:
+        card.tear = Tear(19, done=True)
+        await street.visit(card)
+        street.world.wait(3_600)
+        loaded = taken(await street.visit(card))
+        assert (loaded.recovered, loaded.value_rp) == (True, 21_000)
+        await street.told()
         assert street.results() == ["posted", "posted"]
         assert await balance_of(city) == value_of(card) == 21_000
 
@@ -158,20 +154,16 @@ async def test_a_card_that_hides_what_it_got_by_many_uses_gets_it_once(city: Cit
     card = made_card(value_rp=1_000)
     shop = Street("ws://nowhere", SHOP)
     shop.lane.amount_rp = 1
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        street.lane.amount_rp = 20_000
-        async with street.online():
-            card.tear = Tear(19, done=True)
-            await street.visit(card)
-            for _ in range(9):
-                taken(await shop.visit(card))
-            assert refusal(await street.visit(card)) is Refusal.LOAD_UNCLEAR
-            street.lane.amount_rp = 0
-            assert await street.visit(card) is None
-            street.world.wait(3_601)
-            assert street.lane.give_back() == 0
+    async with kiosk(city, amount_rp=20_000) as street:
+        card.tear = Tear(19, done=True)
+        await street.visit(card)
+        for _ in range(9):
+            taken(await shop.visit(card))
+        assert refusal(await street.visit(card)) is Refusal.LOAD_UNCLEAR
+        street.lane.amount_rp = 0
+        assert await street.visit(card) is None
+        street.world.wait(3_601)
+        assert street.lane.give_back() == 0
         assert value_of(card) == 21_000 - 9
 
 
@@ -207,71 +199,60 @@ async def owed_for_long(street: Street) -> None:
 
 
 async def test_money_goes_to_its_card_or_back_and_never_both_ways(city: City) -> None:
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        async with street.online():
-            await owed_for_long(street)
-            card, gone_back = made_card(value_rp=1_000), list[int]()
+    async with kiosk(city) as street:
+        await owed_for_long(street)
+        card, gone_back = made_card(value_rp=1_000), list[int]()
 
-            async def present(work: Callable[[Talk], T], /) -> T:
-                await trio.lowlevel.checkpoint()
-                if gone_back:
-                    # Between the look and the load.
-                    gone_back.append(street.lane.give_back())
-                gone_back.append(0)
-                return work(Talking(card))
+        async def present(work: Callable[[Talk], T], /) -> T:
+            await trio.lowlevel.checkpoint()
+            if gone_back:
+                # Between the look and the load.
+                gone_back.append(street.lane.give_back())
+            gone_back.append(0)
+            return work(Talking(card))
 
-            assert refusal(await street.lane.serve(present)) is Refusal.MOVED
-            assert gone_back == [0, 1, 0]
-            assert value_of(card) == 1_000
+        assert refusal(await street.lane.serve(present)) is Refusal.MOVED
+        assert gone_back == [0, 1, 0]
+        assert value_of(card) == 1_000
 
 
 async def test_money_that_is_being_put_on_its_card_does_not_go_back(city: City) -> None:
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        async with street.online():
-            await owed_for_long(street)
-            card, works, gone_back = made_card(value_rp=1_000), 0, list[int]()
+    async with kiosk(city) as street:
+        await owed_for_long(street)
+        card, works, gone_back = made_card(value_rp=1_000), 0, list[int]()
 
-            class GivingBack(Talking):
-                def transmit(self, command: bytes) -> bytes:
-                    gone_back.append(street.lane.give_back())
-                    return super().transmit(command)
+        class GivingBack(Talking):
+            def transmit(self, command: bytes) -> bytes:
+                gone_back.append(street.lane.give_back())
+                return super().transmit(command)
 
-            async def present(work: Callable[[Talk], T], /) -> T:
-                nonlocal works
-                await trio.lowlevel.checkpoint()
-                works += 1
-                return work(Talking(card) if works == 1 else GivingBack(card))
+        async def present(work: Callable[[Talk], T], /) -> T:
+            nonlocal works
+            await trio.lowlevel.checkpoint()
+            works += 1
+            return work(Talking(card) if works == 1 else GivingBack(card))
 
-            assert taken(await street.lane.serve(present)).value_rp == 21_000
-            assert len(gone_back) > 9
-            assert not any(gone_back)
-            await street.told()
+        assert taken(await street.lane.serve(present)).value_rp == 21_000
+        assert len(gone_back) > 9
+        assert not any(gone_back)
+        await street.told()
         assert await balance_of(city) == value_of(card) == 21_000
 
 
 async def test_a_card_that_was_stolen_meanwhile_does_not_get_what_it_is_owed(city: City) -> None:
     card = made_card(value_rp=1_000)
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        async with street.online():
-            await owed_for_long(street)
-            street.world.denied[NUMBER] = "lost"
-            assert refusal(await street.visit(card)) is Refusal.DENIED
-            assert street.lane.give_back() == 1
+    async with kiosk(city) as street:
+        await owed_for_long(street)
+        street.world.denied[NUMBER] = "lost"
+        assert refusal(await street.visit(card)) is Refusal.DENIED
+        assert street.lane.give_back() == 1
 
 
 async def test_a_card_that_is_denied_between_its_look_and_its_load_gets_nothing(
     city: City,
 ) -> None:
     card, works = made_card(value_rp=1_000), 0
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
+    async with kiosk(city, amount_rp=20_000) as street:
 
         async def present(work: Callable[[Talk], T], /) -> T:
             nonlocal works
@@ -281,29 +262,24 @@ async def test_a_card_that_is_denied_between_its_look_and_its_load_gets_nothing(
                 street.world.denied[NUMBER] = "lost"
             return work(Talking(card))
 
-        async with street.online():
-            street.lane.amount_rp = 20_000
-            assert refusal(await street.lane.serve(present)) is Refusal.DENIED
-            await street.told()
-            assert len(street.world.journal.owed()) == 1
+        assert refusal(await street.lane.serve(present)) is Refusal.DENIED
+        await street.told()
+        assert len(street.world.journal.owed()) == 1
         assert value_of(card) == 1_000
 
 
 async def test_another_card_does_not_get_what_one_is_owed(city: City) -> None:
     other = made_card("9360020000000025", uid=bytes.fromhex("04AABBCCDDEE80"))
-    async with city.running():
-        await issued(city, value_rp=1_000)
-        street = Street(city.url, KIOSK)
-        async with street.online():
-            await owed_for_long(street)
-            cards = iter([made_card(value_rp=1_000), other])
+    async with kiosk(city) as street:
+        await owed_for_long(street)
+        cards = iter([made_card(value_rp=1_000), other])
 
-            async def present(work: Callable[[Talk], T], /) -> T:
-                await trio.lowlevel.checkpoint()
-                return work(Talking(next(cards)))
+        async def present(work: Callable[[Talk], T], /) -> T:
+            await trio.lowlevel.checkpoint()
+            return work(Talking(next(cards)))
 
-            assert refusal(await street.lane.serve(present)) is Refusal.MOVED
-            assert value_of(other) == 50_000
+        assert refusal(await street.lane.serve(present)) is Refusal.MOVED
+        assert value_of(other) == 50_000
 
 
 async def test_keys_that_a_kiosk_cannot_use_are_its_own_fault(city: City) -> None:
