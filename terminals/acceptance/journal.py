@@ -22,6 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from storage.store import Change, Store, all_rows
+from terminals.acceptance.orders import ORDERS, Orders
 from terminals.acceptance.renumber import Renumbering
 from terminals.acceptance.rows import Attempt, Field, Owed, Shift, Stamp, Tap, packed, with_proof
 
@@ -30,16 +31,12 @@ TAPS: Final = "taps"
 FACTS: Final = "facts"
 SHIFTS: Final = "shifts"
 OWED: Final = "owed"
-ORDERS: Final = "orders"
 TABLES: Final = (ATTEMPTS, TAPS, FACTS, SHIFTS, OWED, ORDERS)
 
 KEPT_SETTLED_MAX: Final = 10_000
 """Taps that the node has, kept for officers who ask for the journal: some days of a busy gate."""
 _FORGET_AT_ONCE: Final = 500
 """Old taps that are removed with one write."""
-
-ORDERS_MAX: Final = 10_000
-"""About cards that have not come by yet."""
 
 KEPT_SHIFTS_MAX: Final = 400
 """Closed shifts that are kept: a year of one a day. One that is not certified is kept longer."""
@@ -64,8 +61,6 @@ class _State(Struct, frozen=True, array_like=True, kw_only=True):
     shift: int = 0
     contact_ms: int = 0
     """When the node last answered, or this journal began; by the best clock there was."""
-    closed: bool = False
-    """An officer has closed the lane."""
 
 
 class TapJournal:
@@ -76,12 +71,16 @@ class TapJournal:
       now_ms: of the terminal's own clock, when the first shift begins.
       kept_max: settled taps that are kept.
 
+    Attributes:
+      orders: what officers have ordered this terminal to do.
+
     Raises, in each call that writes:
       StorageFull: no room; nothing was written. A tap must not be let through then.
       StorageFailed: the disk failed; the journal must not be used any more.
     """
 
     def __init__(self, store: Store, *, now_ms: int, kept_max: int = KEPT_SETTLED_MAX) -> None:
+        self.orders = Orders(store)
         self._store = store
         self._kept_max = kept_max
         self._lock = threading.Lock()
@@ -90,7 +89,6 @@ class TapJournal:
         self._state = msgspec.structs.replace(state, run=state.run + 1)
         self._attempts = {row.sequence: row for row in _rows(store, ATTEMPTS, _ATTEMPT)}
         self._owed = {row.counter: row for row in _rows(store, OWED, _OWED)}
-        self._orders = {key.decode(): raw.decode() for key, raw in all_rows(store, ORDERS)}
         shifts = written_shifts(store)
         self._waiting = {one.number: one for one in shifts if one.state == "waiting"}
         changes: list[Change] = []
@@ -305,41 +303,6 @@ class TapJournal:
         self._write(changes, state)
         self._owed, self._attempts = owed, attempts
         self._waiting |= {one.number: one for one in moved if one.state == "waiting"}
-
-    # --- what officers order ------------------------------------------------------------------
-
-    def order(self, number: str, action: str) -> bool:
-        """Take an order about a card, in place of the one before; tell whether there was room."""
-        with self._lock:
-            if len(self._orders) >= ORDERS_MAX and number not in self._orders:
-                return False
-            if action == "unblock":
-                self._write([(ORDERS, number.encode(), None)], self._state)
-                self._orders.pop(number, None)
-                return True
-            self._write([(ORDERS, number.encode(), action.encode())], self._state)
-            self._orders[number] = action
-            return True
-
-    @property
-    def lane_closed(self) -> bool:
-        """Whether an officer has closed the lane."""
-        return self._state.closed
-
-    def close_lane(self, *, closed: bool) -> None:
-        """Close the lane, or open it again; a power cut does not."""
-        with self._lock:
-            self._write([], msgspec.structs.replace(self._state, closed=closed))
-
-    def order_for(self, number: str) -> str:
-        """Return what was ordered about a card, or an empty text."""
-        return self._orders.get(number, "")
-
-    def carried_out(self, number: str) -> None:
-        """Forget an order about a card."""
-        with self._lock:
-            self._write([(ORDERS, number.encode(), None)], self._state)
-            self._orders.pop(number, None)
 
     # --- shifts -------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from terminals.acceptance.top_ups import Present, TopUps
 from terminals.acceptance.visit import Taken, Talk, Turned, Visit, Visits, Want
 
 _RESET: Final = "reset_journey"
-ORDERS: Final = frozenset({"block", "unblock", _RESET})
+_ABOUT_CARDS: Final = frozenset({"block", "unblock", _RESET})
 
 AMOUNT_RP_MAX: Final = 10_000_000
 """That can be keyed in: what a card may hold at most."""
@@ -57,7 +57,7 @@ class Lane:
         timing: Timing,
         published: Published,
     ) -> None:
-        self.closed = journal.lane_closed
+        self.closed = journal.orders.lane_closed
         self.amount_rp = 0
         self._keyed_rp = 0
         self._point = point
@@ -110,7 +110,7 @@ class Lane:
         Raises:
           StorageError: it could not be written down.
         """
-        self._journal.close_lane(closed=closed)
+        self._journal.orders.close_lane(closed=closed)
         self.closed = closed
 
     def decide_with(self, offline: Offline) -> None:
@@ -150,9 +150,13 @@ class Lane:
         Raises:
           StorageError: it could not be written down.
         """
-        if action not in ORDERS or (action == _RESET and self.wants_amount):
+        if action not in _ABOUT_CARDS or (action == _RESET and self.wants_amount):
             return f"this terminal cannot {action} a card"
-        return "" if self._journal.order(card, action) else "too many orders about cards"
+        orders = self._journal.orders
+        if action == "unblock":
+            orders.forget(card)
+            return ""
+        return "" if orders.take(card, action) else "too many orders about cards"
 
     # --- rides and goods ----------------------------------------------------------------------
 
@@ -161,18 +165,18 @@ class Lane:
         if isinstance(visit, Taken) and visit.use is Use.RESET:
             # Where there is no room, it is carried out once more: then there is no ride to end.
             with suppress(StorageFull):
-                self._journal.carried_out(visit.number)
+                self._journal.orders.forget(visit.number)
         return visit
 
     def _ride_or_order(self, held: Held) -> Decision:
         if (refused := self._blocked(held)) is not None:
             return refused
-        if self._journal.order_for(held.face.number) == _RESET:
+        if self._journal.orders.about(held.face.number) == _RESET:
             return self._offline.reset(held)
         return self._offline.ride(held)
 
     def _blocked(self, held: Held) -> Refused | None:
-        if self._journal.order_for(held.face.number) == "block":
+        if self._journal.orders.about(held.face.number) == "block":
             return Refused(Refusal.DENIED, "an officer's order")
         return None
 

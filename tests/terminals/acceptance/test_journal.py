@@ -202,16 +202,6 @@ def test_what_may_have_been_sent_keeps_its_number() -> None:
     assert journal.contact_ms == 60
 
 
-def test_a_lane_that_was_closed_stays_closed_over_a_power_cut() -> None:
-    store = MemoryStore(tables=TABLES)
-    journal = opened(store)
-    assert not journal.lane_closed
-    journal.close_lane(closed=True)
-    assert opened(store).lane_closed
-    journal.close_lane(closed=False)
-    assert not opened(store).lane_closed
-
-
 def test_a_journal_with_taps_keeps_its_shift_when_the_node_knows_more() -> None:
     journal = opened(MemoryStore(tables=TABLES))
     done(journal)

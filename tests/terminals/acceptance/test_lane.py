@@ -387,9 +387,9 @@ async def test_a_ride_that_was_ended_is_ended_though_the_order_cannot_be_crossed
 
     store.write = write  # type: ignore[method-assign]
     assert taken(await street.visit(card)).use is Use.RESET
-    assert street.world.journal.order_for(NUMBER) == "reset_journey"
+    assert street.world.journal.orders.about(NUMBER) == "reset_journey"
     assert taken(await street.visit(card)).change_rp == 0
-    assert street.world.journal.order_for(NUMBER) == ""
+    assert street.world.journal.orders.about(NUMBER) == ""
 
 
 async def test_an_officer_ends_a_ride_that_was_not_tapped_out() -> None:
@@ -416,7 +416,7 @@ def test_an_order_that_a_terminal_cannot_carry_out_is_refused(
 ) -> None:
     street = Street("ws://nowhere")
     assert "cannot repaint" in street.lane.order(NUMBER, "repaint")
-    monkeypatch.setattr("terminals.acceptance.journal.ORDERS_MAX", 1)
+    monkeypatch.setattr("terminals.acceptance.orders.ORDERS_MAX", 1)
     assert street.lane.order("one", "block") == ""
     assert "too many" in street.lane.order("two", "block")
     assert street.lane.order("one", "reset_journey") == ""

@@ -330,13 +330,13 @@ async def test_an_officer_closes_and_opens_a_lane_and_the_screen_says_so() -> No
 async def test_orders_about_cards_are_taken_and_others_are_not() -> None:
     stand = Stand()
     assert await stand.terminal.handle(ChangeChip(NUMBER, "block")) == ""
-    assert stand.street.world.journal.order_for(NUMBER) == "block"
+    assert stand.street.world.journal.orders.about(NUMBER) == "block"
     assert "does not do that" in await stand.terminal.handle(RestartTerminal())
     store = stand.street.world.store
     assert isinstance(store, MemoryStore)
     store.fail_next(StorageFull("no room on the disk"))
     assert await stand.terminal.handle(ChangeChip(NUMBER, "unblock")) == "no room on the disk"
-    assert stand.street.world.journal.order_for(NUMBER) == "block"
+    assert stand.street.world.journal.orders.about(NUMBER) == "block"
 
 
 # --- house keeping and the disk -------------------------------------------------------------------
