@@ -293,6 +293,14 @@ def test_open_questions_are_bounded() -> None:
     assert broken(session, pack("query", 3, ["balance", 1, "c"])).code is Code.QUERIES_EXCEEDED
 
 
+def test_open_orders_are_bounded() -> None:
+    session = ready_session()
+    for part in range(limits.ORDERS_OPEN_MAX):
+        session.receive(pack("journal_part", "id", part, []), NOW_MS)
+    too_much = broken(session, pack("journal_part", "id", limits.ORDERS_OPEN_MAX, []))
+    assert (too_much.code, too_much.field) == (Code.ORDERS_EXCEEDED, "journal_part")
+
+
 def test_a_statement_longer_than_a_frame_is_cut_and_leads_to_the_rest() -> None:
     session = ready_session()
     session.receive(pack("query", 1, ["statement", 1, "c", None, 100]), NOW_MS)

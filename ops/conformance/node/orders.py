@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ops.conformance.errors import check_equal
 from ops.conformance.keys import OPERATOR, SECOND
 from ops.conformance.kit import Kit
 from ops.conformance.node.officers import LIMITS, done, publish, refused, version_of
+from ops.conformance.node.overtaking import overtake
 from ops.conformance.peer import Peer, fields
 from ops.conformance.rules import Section
 
@@ -62,15 +64,23 @@ async def _an_id_that_is_none_is_told(kit: Kit) -> None:
 )
 async def _more_orders_than_may_be_open_are_too_many(kit: Kit) -> None:
     most = LIMITS["orders_open_max"]
+
+    def orders(ids: list[str]) -> list[Sequence[Any]]:
+        return [("order", order_id, ["list_withdraw", "none"]) for order_id in ids]
+
     async with kit.session(OPERATOR) as officer:
-        # So many that a node which reads them in several pieces is overtaken all the same.
-        ids = [kit.name() for _ in range(40 * most)]
-        orders = [["order", order_id, ["list_withdraw", "none"]] for order_id in ids]
-        await officer.say_all(orders[:most])
+        ids = [kit.name() for _ in range(most)]
+        await officer.say_all(orders(ids))
         found = {(await officer.hear("receipt"))["id"] for _ in range(most)}
-        check_equal("the receipts", found, set(ids[:most]))
-        await officer.say_all(orders)
-        await officer.ends("orders_exceeded", "order")
+        check_equal("the receipts", found, set(ids))
+    await overtake(
+        kit,
+        lambda _: orders([kit.name() for _ in range(40 * most)]),
+        "orders_exceeded",
+        "order",
+        answers=40 * most,
+        sender=OPERATOR,
+    )
 
 
 @SECTION.rule(
