@@ -17,8 +17,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from protocol.redaction import masked
+
 LARGEST: Final = 10
-SIGNS_SHOWN: Final = 4
 COLUMNS: Final = ("card", "owed_rp")
 
 
@@ -46,7 +47,7 @@ class Owing:
 
     def largest(self) -> list[tuple[str, int]]:
         """Return the last signs of those that are owed most, and how much."""
-        return [(hidden(card), rp) for card, rp in self.cards[:LARGEST] if rp > 0]
+        return [(masked(card), rp) for card, rp in self.cards[:LARGEST] if rp > 0]
 
     def as_json(self) -> dict[str, object]:
         """Return the figures, and no whole name of a card."""
@@ -80,11 +81,6 @@ class Owing:
         lines = csv.writer(file)
         lines.writerow(COLUMNS)
         lines.writerows(self.cards)
-
-
-def hidden(card: str) -> str:
-    """Return the last signs of a card's name; none of a short one, for that is half of it."""
-    return f"...{card[-SIGNS_SHOWN:] if len(card) > 2 * SIGNS_SHOWN else ''}"
 
 
 @contextmanager

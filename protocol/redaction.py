@@ -4,6 +4,8 @@ A card becomes a pseudonym: always the same one for the same card, so that count
 right, and nothing that anybody without the node's secret could find the card by. Who decided what
 and why, what a card holds and buys, where its rides stand, which chip it has and what that proved
 are left out.
+
+Where somebody has to tell one card from another, on a screen or in a report, its number is masked.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ from engine.transaction import (
     Unblock,
     Withdrawal,
 )
+
+SIGNS_SHOWN: Final = 4
+"""Of a card's number, where people have to tell it from another one."""
 
 Pseudonym: TypeAlias = Callable[[str], str]
 """Returns what stands for a card."""
@@ -106,6 +111,11 @@ def _part(part: Part, pseudonym: Pseudonym) -> Part:
         # What somebody buys tells of their health: glasses, a hearing aid.
         return replace(shown, items=tuple(replace(item, name=MARK) for item in shown.items))
     return shown
+
+
+def masked(card: str) -> str:
+    """Return the last signs of a card's number; none of a short one, for that is half of it."""
+    return f"...{card[-SIGNS_SHOWN:] if len(card) > 2 * SIGNS_SHOWN else ''}"
 
 
 def _hidden(of_chip: bytes | None) -> bytes | None:

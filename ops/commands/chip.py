@@ -11,9 +11,9 @@ from rich.console import Console
 from engine.limits import CHIP_UID_BYTES_MAX
 from ops.fleet.shown import in_json, table
 from ops.output import emit, json_option
-from ops.owing import hidden
 from ops.remote import Remote, at_node, find, remote_options
 from ops.values import Written, printable
+from protocol.redaction import masked
 from terminals.chip_answers import ChipFound
 from terminals.client import TerminalClient
 
@@ -61,7 +61,7 @@ def chip(remote: Remote, card: str | None, uid: bytes | None, *, as_json: bool) 
 
     found = at_node(remote, look)
     if found is None:
-        what = f"card {hidden(card)}" if card is not None else "this UID"
+        what = f"card {masked(card)}" if card is not None else "this UID"
         raise click.ClickException(f"the node knows no chip of {what}")
     told = in_json(found)
     assert isinstance(told, dict)
@@ -74,7 +74,7 @@ def _shown(found: ChipFound) -> Callable[[Console], None]:
         counts = [f"{low}-{high}" if low < high else f"{low}" for low, high in found.gaps]
         made.add_row(
             found.uid.hex().upper(),
-            printable(hidden(found.card)) if found.card else "bound to none",
+            printable(masked(found.card)) if found.card else "bound to none",
             f"{found.counter:,}",
             f"{found.missing:,}",
             ", ".join(counts) or "none missing",

@@ -12,7 +12,6 @@ import trio
 from engine.accounts import ALL_CARDS, OPERATOR_REVENUE, OWED_FARES
 from engine.calendar import DAY_MS
 from engine.errors import Reason
-from ops.owing import hidden
 from ops.replay.errors import ReplayError
 from ops.replay.fleet import OpenTerminal
 from ops.replay.plan import Step
@@ -20,6 +19,7 @@ from ops.replay.trips import AUDITOR, ISSUER
 from ops.values import shown_time
 from protocol.errors import QueryCode
 from protocol.limits import QUERIES_OPEN_MAX, TRANSACTIONS_PER_FRAME_MAX
+from protocol.redaction import masked
 from terminals import intents
 from terminals.client import TerminalClient
 from terminals.messages import Balance, Failed, Trial
@@ -112,7 +112,7 @@ async def owed_to(open_terminal: OpenTerminal, cards: Iterable[str]) -> dict[str
         if isinstance(answer, Balance):
             owed[card] = answer.balance_rp
         elif not isinstance(answer, Failed) or answer.code != QueryCode.NOT_FOUND:
-            raise ReplayError(f"the node does not say what {hidden(card)} is owed: {answer}")
+            raise ReplayError(f"the node does not say what {masked(card)} is owed: {answer}")
 
     await ask_side_by_side(open_terminal, cards, look)
     return owed

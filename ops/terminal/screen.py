@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from ops.owing import hidden
+from protocol.redaction import masked
 from terminals.acceptance.screen import uses_shown
 from terminals.acceptance.visit import Taken, Turned, Visit
 
@@ -68,13 +68,13 @@ def visit_in_json(visit: Visit) -> dict[str, object]:
             "result": "refused",
             "reason": str(visit.refused.refusal),
             "detail": visit.refused.detail,
-            "card": hidden(visit.number) if visit.number else "",
+            "card": masked(visit.number) if visit.number else "",
         }
     assert isinstance(visit, Taken)
     return {
         "result": "taken",
         "use": visit.use.name.lower(),
-        "card": hidden(visit.number),
+        "card": masked(visit.number),
         "change_rp": visit.change_rp,
         "value_rp": visit.value_rp,
         "counter": visit.counter,

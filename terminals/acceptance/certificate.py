@@ -15,11 +15,10 @@ import msgspec
 from msgspec import Struct
 
 from protocol import limits
+from protocol.redaction import masked
 from terminals.acceptance.rows import Attempt, Shift, Tap
 from terminals.acceptance.shown import in_jakarta, rupiah
 from terminals.chip_answers import ShiftFound
-
-_DIGITS_SHOWN: Final = 4
 
 LISTED_MAX: Final = 100
 """Taps, or attempts, that a certificate names; of more it tells how many there are."""
@@ -261,7 +260,7 @@ def certificate(
 def _open_attempt(attempt: Attempt) -> OpenAttempt:
     stamp = attempt.stamp
     at_ms = stamp.node_ms if stamp.node_ms >= 0 else stamp.own_ms
-    return OpenAttempt(_hidden(attempt.number), attempt.change_rp, at_ms, attempt.lost)
+    return OpenAttempt(masked(attempt.number), attempt.change_rp, at_ms, attempt.lost)
 
 
 def _joined(gaps: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -276,10 +275,6 @@ def _joined(gaps: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         before = gap
     if before is not None:
         yield before
-
-
-def _hidden(number: str) -> str:
-    return f"...{number[-_DIGITS_SHOWN:]}"
 
 
 def _first(lines: Sequence[str], count: int = 0) -> Iterator[str]:

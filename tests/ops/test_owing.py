@@ -10,7 +10,7 @@ import click
 import pytest
 from rich.console import Console
 
-from ops.owing import Owing, hidden, private_file
+from ops.owing import Owing, private_file
 
 BALANCES = {"6013000000000001": 1_500, "6013000000000002": -700, "601": 0, "6013": 3_500}
 
@@ -36,7 +36,6 @@ def test_only_the_ten_largest_are_shown() -> None:
 def test_no_name_of_a_card_is_shown_whole() -> None:
     said = io.StringIO()
     Owing(BALANCES).show(Console(file=said, width=100))
-    assert hidden("6013000000000001") == "...0001"
     assert "2 cards are owed Rp5,000; 1 cards owe Rp700" in said.getvalue()
     assert "6013000000000001" not in said.getvalue()
     assert "...0001" in said.getvalue()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from engine.chips import ChipFinding
 from engine.errors import Reason
 from engine.transaction import Entry, Group, Intent, Item, Part, Purchase, Replace, Tap
-from protocol.redaction import SECRET_BYTES, pseudonyms, redact
+from protocol.redaction import SECRET_BYTES, masked, pseudonyms, redact
 from tests.engine.histories import History, histories, play
 from tests.storage import city
 
@@ -145,6 +145,14 @@ def test_the_parts_of_a_group_and_both_cards_of_a_replacement_are_hidden() -> No
 def test_whose_fares_are_owed_is_hidden() -> None:
     entry = Entry("T", 1, 1, Replace("A", "B"), 1, Reason.NONE, "", "", 7, (), ((11, "A", 5),), -1)
     assert redact(entry, PSEUDONYM).postings == ((11, PSEUDONYM("A"), 5),)
+
+
+@pytest.mark.parametrize(
+    ("card", "shown"),
+    [("6013000000000001", "...0001"), ("601300012", "...0012"), ("60130001", "..."), ("", "...")],
+)
+def test_no_number_of_a_card_is_shown_whole(card: str, shown: str) -> None:
+    assert masked(card) == shown
 
 
 def test_an_owner_of_nonsense_stays_within_its_bound() -> None:
