@@ -1,7 +1,8 @@
-"""What all tests share: how hypothesis searches."""
+"""What all tests share: how hypothesis searches, and what is not traced."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: an example that meets the sync of a busy disk is slow, not wrong. The blob printed
@@ -13,3 +14,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("jakarta-one")
+
+
+@pytest.fixture
+def no_cover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trace neither the test nor the processes that it starts.
+
+    For tests of volume: other tests reach the same lines, and these take twice as long when traced.
+    Without this fixture of the same name, pytest-cov leaves out the test alone.
+    """
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

@@ -117,6 +117,7 @@ def test_make_knows_what_is_shown(target: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
     names = {"DIR": "DIR", "FILE.csv": str(file), "GTFS": "STATIONS"}

@@ -117,6 +117,7 @@ def test_a_measurement_that_fails_ends_the_run_with_one_line(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 def test_a_quick_run_measures_everything() -> None:
     command = [sys.executable, "-m", "ops", "bench", "--quick", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)

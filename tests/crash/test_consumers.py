@@ -14,6 +14,7 @@ CYCLES = 10
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 async def test_consumers_that_are_killed_end_with_exactly_the_journal(tmp_path: Path) -> None:
     found = await drill(tmp_path, CYCLES, seed=145)
     assert found.cycles == CYCLES

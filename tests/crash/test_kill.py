@@ -15,6 +15,7 @@ CYCLES = 8
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 async def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
     found = await drill(tmp_path / "node", CYCLES, seed=145)
     assert found.cycles == CYCLES

@@ -36,6 +36,7 @@ def test_nothing_acknowledged_is_lost_with_the_power(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 def test_nothing_acknowledged_is_lost_in_two_thousand_states(folder: Path) -> None:
     found = survey(folder, seed=2, blocks=100, states=2000)
     check_that_it_did_enough(found, 2000)

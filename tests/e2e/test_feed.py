@@ -226,6 +226,7 @@ class Idler:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 async def test_consumers_that_do_not_read_hold_up_no_tap_and_little_memory(tmp_path: Path) -> None:
     node = await trio.to_thread.run_sync(lambda: NodeProcess.start(tmp_path / "node", dev=True))
     many = 10 * CARDS

@@ -46,6 +46,7 @@ def cards(first: int) -> list[Transaction]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 async def test_a_full_disk_stops_transactions_and_loses_nothing(
     small_disk: Path, tmp_path: Path
 ) -> None:

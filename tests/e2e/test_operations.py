@@ -102,15 +102,3 @@ async def test_what_the_ledger_dislikes_is_listed(tmp_path: Path) -> None:
 def load_key_for(tmp_path: Path, folder: Path) -> Ed25519PrivateKey:
     run_json("keys", "enroll", "GATE-1", "--data", folder, "--key-out", tmp_path / "k")
     return load_key(tmp_path / "k")
-
-
-@pytest.mark.slow
-def test_the_bench_measures_and_verifies(tmp_path: Path) -> None:
-    found = run_json("bench", "--quick", home=tmp_path)
-    assert found["verified"] is True
-    for name in ("stream_taps_per_s", "single_taps_per_s", "open_loop_p99_ms", "restart_s"):
-        assert found[name] > 0, name
-    assert found["postgres_taps_per_s"] is None or found["postgres_taps_per_s"] > 0
-    shown = run("bench", "--quick", "--no-peer", "--cards", "500", home=tmp_path)
-    assert shown.returncode == 0, shown.stderr
-    assert "stream_taps_per_s" in shown.stdout

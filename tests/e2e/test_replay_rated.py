@@ -133,6 +133,7 @@ def test_rates_need_a_network_and_a_file_of_what_is_owed_needs_rates(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 def test_the_public_file_is_rated_as_its_rules_say(node: NodeProcess, tmp_path: Path) -> None:
     part = tmp_path / "part.csv"
     lines = reference(APRIL).read_text(encoding="utf-8").splitlines()

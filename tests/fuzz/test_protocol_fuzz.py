@@ -57,6 +57,7 @@ def test_mutated_input_is_read_or_rejected(case: Case, share: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 @pytest.mark.parametrize(("case", "share"), KINDS)
 def test_a_hundred_thousand_mutations_are_read_or_rejected(case: Case, share: float) -> None:
     # Other seeds than those of the quick test.

@@ -94,6 +94,7 @@ def value_of(card: VirtualCard) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 @pytest.mark.parametrize("answered", [False, True], ids=["unanswered", "answered"])
 async def test_a_terminal_killed_at_every_command_charges_nothing_twice_and_loses_nothing(
     hall: Hall, *, answered: bool

@@ -124,6 +124,7 @@ async def tap_again(parts: Parts, reader: str, times: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 async def test_a_thousand_taps_agree_to_the_rupiah(hall: Hall) -> None:
     """Two readers, two cards, five hundred taps each: at the end chips and ledger are the same."""
     cards = [made_card(value_rp=2_000_000)]

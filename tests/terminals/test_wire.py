@@ -40,7 +40,7 @@ def flat(value: object) -> object:
         name = value.__struct_config__.tag
         return [name, *(getattr(value, field) for field in value.__struct_fields__)]
     if is_dataclass(value) and not isinstance(value, type):
-        return list(astuple(value))
+        return [flat(item) for item in astuple(value)]
     if isinstance(value, msgspec.Struct):
         return [flat(getattr(value, field)) for field in value.__struct_fields__]
     if isinstance(value, tuple | list):

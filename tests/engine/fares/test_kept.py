@@ -79,6 +79,7 @@ def summed(taps: list[SeenTap], tariffs: Tariffs) -> tuple[Kept, dict[tuple[int,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 def test_whatever_order_taps_come_in_they_cost_the_same() -> None:
     chance = random.Random(20_241_004)
     integrated = late = 0

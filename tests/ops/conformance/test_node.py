@@ -33,6 +33,7 @@ OVERTAKEN = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 def test_a_node_keeps_to_the_document(tmp_path: Path) -> None:
     node = NodeProcess.start(tmp_path / "DIR")
 
@@ -78,6 +79,7 @@ async def test_what_takes_long_is_left_out_and_said_so() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.plant.__name__)
 def test_what_is_planted_in_a_node_is_found(
     mutant: Mutant, monkeypatch: pytest.MonkeyPatch
