@@ -31,7 +31,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_cover")
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_is_ended_as_documented_and_disturbs_nobody(bench: Bench, name: str) -> None:
     finding = attacked(bench, name, PACE)

@@ -40,7 +40,6 @@ async def played(client: Sequence[str], scenarios: Sequence[Rule[Stage]]) -> lis
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_cover")
 async def test_both_clients_keep_to_the_document() -> None:
     needs_node()
     clients = {

@@ -33,7 +33,6 @@ OVERTAKEN = {
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_cover")
 def test_a_node_keeps_to_the_document(tmp_path: Path) -> None:
     node = NodeProcess.start(tmp_path / "DIR")
 
