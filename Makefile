@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+# Tests wait more than they work, for processes, deadlines and disks.
+WORKERS ?= 3
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -92,10 +94,10 @@ node-client:
 	@$(call check,sh scripts/node_client.sh)
 
 pytest:
-	@$(call check,$(BIN)/pytest -n $(JOBS) --dist worksteal --cov --cov-report=)
+	@$(call check,$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=)
 
 pytest-fast:
-	@$(call check,$(BIN)/pytest -n $(JOBS) --dist worksteal -m 'not slow' -q \
+	@$(call check,$(BIN)/pytest -n $(WORKERS) --dist worksteal -m 'not slow' -q \
 		$(foreach part,$(THOROUGH),--ignore=tests/$(part)))
 
 coverage:

@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches, and what is not traced."""
+"""What all tests share: how hypothesis searches, and what comes first, what is not traced."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("jakarta-one")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no worker waits at the end for a long one of another."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

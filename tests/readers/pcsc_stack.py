@@ -36,7 +36,8 @@ from ops.virtual_card.pcscd import (
 )
 from tests.readers.slots import PresentedCard
 
-LOCK_S_MAX: Final = 60.0
+LOCK_S_MAX: Final = 200.0
+"""For the longest test of another worker that has the service, on a busy machine."""
 
 _folder = Path(tempfile.mkdtemp(prefix="pcsc-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
@@ -112,6 +113,7 @@ def locked_within(file: IO[str], seconds: float) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             assert time.monotonic() < until_s, "another run of tests has the service"
-            time.sleep(0.05)
+            # Often, or a worker that wants it again at once always comes first.
+            time.sleep(0.002)
         else:
             return
