@@ -55,6 +55,8 @@ SHORT: Final = {
     ),
 }
 """Long ones, and how they are tried."""
+BY_THEMSELVES: Final = ("jakarta-one bench", "python -m tests.")
+"""Measurements and drills, which need nothing that another command made."""
 AT_READERS: Final = ("jakarta-one card ", "jakarta-one terminal ")
 """What wants a card at a reader is run by tests/readers; here it is only known."""
 FILES: Final = {
@@ -118,7 +120,17 @@ def test_make_knows_what_is_shown(target: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("no_cover")
-def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command", sorted({SHORT.get(c, c) for _, c in ALL if c.startswith(BY_THEMSELVES)})
+)
+def test_a_measurement_that_is_shown_works(command: str, tmp_path: Path) -> None:
+    done = tried(command, {}, tmp_path, {})
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_cover")
+def test_every_other_command_that_is_shown_works(tmp_path: Path) -> None:
     file = write(tmp_path / "taps.csv", [row(f"T{n}", f"60{n}") for n in range(9)])
     names = {"DIR": "DIR", "FILE.csv": str(file), "GTFS": "STATIONS"}
     for name, content in FILES.items():
@@ -129,7 +141,8 @@ def test_every_command_that_is_shown_works(tmp_path: Path) -> None:
     with opened_journal(tmp_path / "TILL") as journal:
         test_journal.done(journal)
     tools = [command for _, command in ALL if command.startswith("openssl ")]
-    ours = {command for _, command in ALL if not command.startswith(("make ", "openssl "))}
+    elsewhere = ("make ", "openssl ", *BY_THEMSELVES)
+    ours = {command for _, command in ALL if not command.startswith(elsewhere)}
     gate = Gate("GATE-02")
     gate.journal = [tap(4), tap(5)]
     with fleet_place(tmp_path, ("--dev",), data="DIR") as place, connected(place, gate):
