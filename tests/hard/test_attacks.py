@@ -31,6 +31,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_is_ended_as_documented_and_disturbs_nobody(bench: Bench, name: str) -> None:
     finding = attacked(bench, name, PACE)

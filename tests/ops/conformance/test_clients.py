@@ -40,6 +40,7 @@ async def played(client: Sequence[str], scenarios: Sequence[Rule[Stage]]) -> lis
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 async def test_both_clients_keep_to_the_document() -> None:
     needs_node()
     clients = {
@@ -141,6 +142,7 @@ DEFECTS: Final = [
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.usefixtures("no_cover")
 async def test_what_is_planted_in_a_client_is_found(tmp_path: Path) -> None:
     needs_node()

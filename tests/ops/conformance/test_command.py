@@ -52,6 +52,7 @@ def test_what_needs_a_key_that_was_not_given_is_skipped(node: NodeProcess, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_a_rule_that_does_not_hold_is_told_with_its_sentence(tmp_path: Path) -> None:
     node = NodeProcess.start(tmp_path / "DIR", dev=True)
     try:

@@ -33,6 +33,7 @@ OVERTAKEN = {
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_a_node_keeps_to_the_document(tmp_path: Path) -> None:
     node = NodeProcess.start(tmp_path / "DIR")
 
@@ -64,6 +65,7 @@ def test_a_node_keeps_to_the_document(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 def test_deadlines_are_kept() -> None:
     tried, exercised = trio.run(partial(tried_here, SLOW, slow=True), clock=MockClock(rate=FAST))
     assert not failed(tried)
@@ -78,6 +80,7 @@ async def test_what_takes_long_is_left_out_and_said_so() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.waits
 @pytest.mark.usefixtures("no_cover")
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.plant.__name__)
 def test_what_is_planted_in_a_node_is_found(
