@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches, and what comes first, what is not traced."""
+"""What all tests share: how hypothesis searches, what comes first, and what is not traced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_cover(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trace neither the test nor the processes that it starts.
 
-    For tests of volume: other tests reach the same lines, and these take twice as long when traced.
-    Without this fixture of the same name, pytest-cov leaves out the test alone.
+    For tests of volume: other tests reach the same lines. Without this fixture of the same name,
+    pytest-cov leaves out the test alone.
     """
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)

@@ -12,7 +12,8 @@ ORDERS: Final = "orders"
 ORDERS_MAX: Final = 10_000
 """About cards that have not come by yet, and the lane."""
 
-_LANE: Final = "lane"
+_LANE: Final = b"\xff"
+"""Where the order about the lane stands: no text begins so, and so no number of a card."""
 _CLOSED: Final = "closed"
 
 
@@ -30,7 +31,7 @@ class Orders:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = threading.Lock()
-        self._orders = {key.decode(): raw.decode() for key, raw in all_rows(store, ORDERS)}
+        self._orders = {key: raw.decode() for key, raw in all_rows(store, ORDERS)}
 
     @property
     def lane_closed(self) -> bool:
@@ -44,29 +45,25 @@ class Orders:
 
     def about(self, card: str) -> str:
         """Return what was ordered about a card, or an empty text."""
-        return self._orders.get(_subject(card), "")
+        return self._orders.get(card.encode(), "")
 
     def take(self, card: str, action: str) -> bool:
         """Take an order about a card, in place of the one before; tell whether there was room."""
         with self._lock:
-            subject = _subject(card)
-            if len(self._orders) >= ORDERS_MAX and subject not in self._orders:
+            key = card.encode()
+            if len(self._orders) >= ORDERS_MAX and key not in self._orders:
                 return False
-            self._set(subject, action)
+            self._set(key, action)
             return True
 
     def forget(self, card: str) -> None:
         """Forget the order about a card: it was carried out, or holds no more."""
         with self._lock:
-            self._set(_subject(card), "")
+            self._set(card.encode(), "")
 
-    def _set(self, subject: str, action: str) -> None:
-        self._store.write([(ORDERS, subject.encode(), action.encode() or None)])
+    def _set(self, key: bytes, action: str) -> None:
+        self._store.write([(ORDERS, key, action.encode() or None)])
         if action:
-            self._orders[subject] = action
+            self._orders[key] = action
         else:
-            self._orders.pop(subject, None)
-
-
-def _subject(card: str) -> str:
-    return f"card/{card}"
+            self._orders.pop(key, None)

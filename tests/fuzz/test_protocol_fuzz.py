@@ -32,7 +32,7 @@ CASES: Final = 1_250
 CASES_SLOW: Final = 20_000
 """Of each kind but one."""
 ORDERS_SLOW: Final = 8_000
-"""Each is a whole conversation, and takes as long as ten others."""
+"""Each is a whole conversation, and takes some fifteen times as long."""
 
 KINDS: Final = (
     *((message_case, 0.01), (frame_case, 0.05), (request_case, 0.01), (noise_case, 0.0)),

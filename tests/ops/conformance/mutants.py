@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partialmethod
 from typing import Final, NamedTuple, TypeAlias
 
 import pytest
@@ -16,7 +17,7 @@ from protocol import errors, limits, rights
 from protocol.codec import encode
 from protocol.errors import Code
 from protocol.messages import Action, FromTerminal, Outcome, Outcomes, Pulse, Question
-from protocol.session import ServerSession, Wanted
+from protocol.session import Bounds, ServerSession, Wanted
 from storage.fleet.order_store import OrderStore
 
 Plant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
@@ -113,6 +114,15 @@ def commands_are_told_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CommandDesk, "tell_all", lambda _self, _link, _now_ms: None)
 
 
+def questions_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    begun = partialmethod(ServerSession.__init__, bounds=Bounds(queries_open_max=10_000))
+    patch.setattr(ServerSession, "__init__", begun)
+
+
+def orders_are_not_counted(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(limits, "ORDERS_OPEN_MAX", 10_000)
+
+
 def orders_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderStore, "find", lambda _self, _officer, _order_id: None)
 
@@ -142,6 +152,8 @@ MUTANTS: Final = [
             "whether a key is enrolled is told to nobody else",
         ),
         (credits_are_not_counted, "8.", "more transactions than credits are too many"),
+        (questions_are_not_counted, "8.", "more questions than may be open are too many"),
+        (orders_are_not_counted, "17.", "more orders than may be open are too many"),
         (
             other_content_is_the_same,
             "7.",

@@ -37,10 +37,10 @@ def test_an_order_about_a_card_stays_until_it_is_forgotten(store: MemoryStore) -
 
 def test_no_card_is_the_lane(store: MemoryStore) -> None:
     orders = Orders(store)
-    orders.take("lane", "block")
+    orders.take("\xff", "block")
     assert not orders.lane_closed
     orders.close_lane(closed=True)
-    assert orders.about("lane") == "block"
+    assert orders.about("\xff") == "block"
 
 
 def test_an_order_for_which_there_is_no_room_changes_nothing(
